@@ -1,0 +1,44 @@
+# `make demo` and `make test` need Python 3.11, make and git; everything else is installed here.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/cpu.txt
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-real lint format lock clean help
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(READY): $(LOCK) requirements/uv.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "hexcast needs Python 3.11 or newer: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install -q --require-hashes -r requirements/uv.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync -q --require-hashes $(LOCK)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: $(READY)  ## simulate the demo city and run its night
+	$(BIN)/hexcast demo
+
+test: lint  ## lint, types, import rule, tests
+	$(BIN)/pytest
+
+test-real: $(READY)  ## the slow runs on the real cities (HEXCAST_DATA)
+	$(BIN)/pytest -m real --timeout 1500
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## let ruff rewrite the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(READY)  ## resolve the dependencies again, with hashes and without addresses
+	./requirements/lock.sh $(BIN)/uv
+
+clean:  ## forget the environment and the demo's output
+	rm -rf $(VENV) var

@@ -1,0 +1,125 @@
+"""Hours, cutoffs and horizons: UTC inside, the city's local clock only at the edge.
+
+An *hour* is a whole number of hours since 1970-01-01T00:00Z and stands for ``[hour, hour + 1)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+HOUR = timedelta(hours=1)
+HOURS_OF_WEEK = 168
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, order=True)
+class HourRange:
+    """Hours ``[start, stop)`` since the epoch, UTC."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if self.stop < self.start:
+            raise ValueError(f"hours end before they begin: [{self.start}, {self.stop})")
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.start, self.stop))
+
+    @property
+    def values(self) -> NDArray[np.int64]:
+        """(hour,) hours since the epoch."""
+        return np.arange(self.start, self.stop)
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """(hour,) starts of the hours, UTC, microseconds."""
+        return hours_to_times(self.values)
+
+    def hours_of_week(self, timezone: ZoneInfo) -> NDArray[np.int16]:
+        """(hour,) local hour of the week: 0 is Monday 00:00, 167 Sunday 23:00."""
+        return hours_of_week(self.times, timezone)
+
+
+def hours_to_times(hours: NDArray[np.int64]) -> pd.DatetimeIndex:
+    """Starts of the hours as UTC timestamps in microseconds."""
+    stamps = np.asarray(hours, np.int64).astype("datetime64[h]").astype("datetime64[us]")
+    return pd.DatetimeIndex(stamps, tz="UTC")
+
+
+def times_to_hours(times: pd.Series | pd.DatetimeIndex) -> NDArray[np.int64]:
+    """The hour that every aware timestamp falls in. No timestamp may be missing."""
+    index = pd.DatetimeIndex(times).tz_convert("UTC").tz_localize(None)
+    return np.asarray(index, "datetime64[s]").astype(np.int64) // 3600
+
+
+def hours_of_week(times: pd.DatetimeIndex, timezone: ZoneInfo) -> NDArray[np.int16]:
+    """Local hour of the week of aware timestamps: 0 is Monday 00:00, 167 Sunday 23:00."""
+    local = times.tz_convert(timezone)
+    return np.asarray(local.dayofweek * 24 + local.hour, np.int16)
+
+
+def localize(naive: pd.Series, timezone: ZoneInfo) -> tuple[pd.Series, int, int]:
+    """Local clock times to UTC, with how many were ambiguous and how many did not exist.
+
+    An ambiguous time (autumn) takes its first reading; one that does not exist (spring) moves
+    forward an hour. ``naive``: datetime64, NaT allowed. Returns UTC microseconds.
+    """
+    stamps = naive.dt.as_unit("us").dt
+    first = np.ones(len(naive), bool)
+    aware = stamps.tz_localize(timezone, ambiguous=first, nonexistent=pd.Timedelta("1h"))
+    given = int(naive.notna().sum())
+    ambiguous = stamps.tz_localize(timezone, ambiguous="NaT", nonexistent=pd.Timedelta("1h"))
+    missing = stamps.tz_localize(timezone, ambiguous=first, nonexistent="NaT")
+    counts = (given - int(ambiguous.notna().sum()), given - int(missing.notna().sum()))
+    return (aware.dt.tz_convert("UTC"), *counts)
+
+
+def local_instant(day: datetime, clock: time, timezone: ZoneInfo) -> datetime:
+    """The instant (UTC) at which the local clock shows ``clock`` on the date of ``day``."""
+    naive = pd.Series([datetime.combine(day.date(), clock)], dtype="datetime64[us]")
+    instant: datetime = localize(naive, timezone)[0].iloc[0].to_pydatetime()
+    return instant
+
+
+def latest_cutoff(now: datetime, clock: time, timezone: ZoneInfo) -> datetime:
+    """The latest local ``clock`` that is not after ``now`` (aware), UTC."""
+    local = now.astimezone(timezone)
+    today = local_instant(local, clock, timezone)
+    return today if today <= now else local_instant(local - timedelta(days=1), clock, timezone)
+
+
+def nightly_cutoffs(
+    first: datetime, last: datetime, clock: time, timezone: ZoneInfo
+) -> list[datetime]:
+    """Every cutoff at the local ``clock`` in ``[first, last]`` (aware), UTC, one a local day."""
+    days = pd.date_range(
+        first.astimezone(timezone).date() - timedelta(days=1),
+        last.astimezone(timezone).date(),
+        unit="us",
+    )
+    instants = localize((days + timedelta(hours=clock.hour, minutes=clock.minute)).to_series(), timezone)[0]
+    return [at.to_pydatetime() for at in instants if first <= at <= last]
+
+
+def reference_hour(cutoff: datetime) -> int:
+    """The first forecast hour: the cutoff rounded up to the hour."""
+    return -((EPOCH - cutoff) // HOUR)
+
+
+def horizon(cutoff: datetime, timezone: ZoneInfo, days: int = 1) -> HourRange:
+    """From the reference time to the same local clock time ``days`` later (23 to 25 hours a day)."""
+    start = reference_hour(cutoff)
+    local = (EPOCH + start * HOUR).astimezone(timezone)
+    stop = local_instant(local + timedelta(days=days), local.time(), timezone)
+    return HourRange(start, reference_hour(stop))

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Usage: lock.sh UV. One lock for CPU machines (without NCCL, see overrides.txt), one for GPUs.
+set -eu
+cd "$(dirname "$0")/.."
+uv=$(realpath "$1")
+compile() {
+  "$uv" pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+    --no-emit-find-links --custom-compile-command "make lock" "$@"
+}
+compile pyproject.toml --extra dev --override requirements/overrides.txt -o requirements/cpu.txt
+compile pyproject.toml --extra gpu -o requirements/gpu.txt
+grep '^uv==' requirements/cpu.txt | sed 's/ .*//' | compile - -o requirements/uv.txt

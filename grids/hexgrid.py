@@ -82,7 +82,7 @@ class HexGrid:
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes of the stored cell coordinate, in xdggs' convention."""
-        return {"grid_name": "h3", "level": self.resolution, "long_name": "H3 cell"}
+        return {"grid_name": "h3", "level": self.resolution}
 
     def __len__(self) -> int:
         return len(self.cells)

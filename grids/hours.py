@@ -69,20 +69,19 @@ def hours_of_week(times: pd.DatetimeIndex, timezone: ZoneInfo) -> NDArray[np.int
     return np.asarray(local.dayofweek * 24 + local.hour, np.int16)
 
 
-def localize(naive: pd.Series, timezone: ZoneInfo) -> tuple[pd.Series, int, int]:
-    """Local clock times to UTC, with how many were ambiguous and how many did not exist.
+def localize(naive: pd.Series, timezone: ZoneInfo) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Local clock times to UTC, with masks of the ambiguous and of the nonexistent ones.
 
     An ambiguous time (autumn) takes its first reading; one that does not exist (spring) moves
     forward an hour. ``naive``: datetime64, NaT allowed. Returns UTC microseconds.
     """
-    stamps = naive.dt.as_unit("us").dt
+    stamps, hour = naive.dt.as_unit("us").dt, pd.Timedelta("1h")
     first = np.ones(len(naive), bool)
-    aware = stamps.tz_localize(timezone, ambiguous=first, nonexistent=pd.Timedelta("1h"))
-    given = int(naive.notna().sum())
-    ambiguous = stamps.tz_localize(timezone, ambiguous="NaT", nonexistent=pd.Timedelta("1h"))
-    missing = stamps.tz_localize(timezone, ambiguous=first, nonexistent="NaT")
-    counts = (given - int(ambiguous.notna().sum()), given - int(missing.notna().sum()))
-    return (aware.dt.tz_convert("UTC"), *counts)
+    aware = stamps.tz_localize(timezone, ambiguous=first, nonexistent=hour)
+    certain = stamps.tz_localize(timezone, ambiguous="NaT", nonexistent=hour)
+    real = stamps.tz_localize(timezone, ambiguous=first, nonexistent="NaT")
+    given = naive.notna()
+    return aware.dt.tz_convert("UTC"), certain.isna() & given, real.isna() & given
 
 
 def local_instant(day: datetime, clock: time, timezone: ZoneInfo) -> datetime:
@@ -108,7 +107,8 @@ def nightly_cutoffs(
         last.astimezone(timezone).date(),
         unit="us",
     )
-    instants = localize((days + timedelta(hours=clock.hour, minutes=clock.minute)).to_series(), timezone)[0]
+    clocks = days + timedelta(hours=clock.hour, minutes=clock.minute)
+    instants = localize(clocks.to_series(), timezone)[0]
     return [at.to_pydatetime() for at in instants if first <= at <= last]
 
 

@@ -1,0 +1,212 @@
+"""The cube: counts (time, cell, category) in Zarr v3, in an Icechunk store that commits at once.
+
+Readers see the last commit and nothing of a night that is being written. One process commits;
+workers write whole shards through forks of its session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import icechunk
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import ZstdCodec
+
+from grids.counts import SparseCounts, checked_counts
+from grids.hexgrid import HexGrid
+from grids.hours import EPOCH, HourRange
+
+SHARD_HOURS = 672
+CHUNK_CELLS = 650
+BRANCH = "main"
+# One process commits (the store's lock sees to it), so the warning that local folders do not
+# guard against two says nothing new.
+icechunk.set_logs_filter("error")
+
+_TIME_UNITS = {"units": "hours since 1970-01-01T00:00:00Z", "calendar": "proleptic_gregorian"}
+
+
+@dataclass(frozen=True)
+class CubeInfo:
+    """What a cube is made of; read from the store's own metadata."""
+
+    grid: HexGrid
+    categories: tuple[str, ...]
+    hours: HourRange
+    attributes: dict[str, Any]
+
+    @property
+    def watermark(self) -> datetime | None:
+        """The cutoff up to which the cube has what was known, or None before its first night."""
+        text = self.attributes.get("watermark")
+        return datetime.fromisoformat(text) if text else None
+
+
+def open_repository(path: str) -> icechunk.Repository:
+    """The Icechunk repository at a local path or s3:// address, made where there is none."""
+    storage = _storage(path)
+    if icechunk.Repository.exists(storage):
+        return icechunk.Repository.open(storage)
+    return icechunk.Repository.create(storage)
+
+
+def _storage(path: str) -> icechunk.Storage:
+    if path.startswith("s3://"):
+        bucket, _, prefix = path.removeprefix("s3://").partition("/")
+        return icechunk.s3_storage(bucket=bucket, prefix=prefix, from_env=True)
+    Path(path).mkdir(parents=True, exist_ok=True)
+    return icechunk.local_filesystem_storage(path)
+
+
+def create_cube(
+    repository: icechunk.Repository,
+    grid: HexGrid,
+    categories: tuple[str, ...],
+    start: int,
+    attributes: dict[str, Any],
+) -> None:
+    """An empty cube that begins at hour ``start``; its grid and categories are frozen with it."""
+    session = repository.writable_session(BRANCH)
+    group = zarr.create_group(session.store, attributes=_conventions() | attributes)
+    chunk = -(-len(grid) // -(-len(grid) // CHUNK_CELLS))
+    group.create_array(
+        "counts",
+        shape=(0, len(grid), len(categories)),
+        chunks=(SHARD_HOURS, chunk, len(categories)),
+        shards=(SHARD_HOURS, chunk * -(-len(grid) // chunk), len(categories)),
+        dtype="uint16",
+        fill_value=0,
+        compressors=ZstdCodec(level=3),
+        dimension_names=("time", "cell", "category"),
+        attributes={"long_name": "incidents", "units": "1", "coordinates": "cell_ids"},
+        config={"write_empty_chunks": False},
+    )
+    time = group.create_array(
+        "time", shape=(0,), chunks=(2**16,), dtype="int64", dimension_names=("time",)
+    )
+    time.attrs.update(_TIME_UNITS | {"standard_name": "time", "long_name": "start of the hour"})
+    cells = group.create_array(
+        "cell_ids", shape=(len(grid),), chunks=(len(grid),), dtype="uint64", dimension_names=("cell",)
+    )
+    cells[:] = grid.cells
+    cells.attrs.update(grid.to_dict())
+    _write_categories(group, categories)
+    group.attrs["start"] = start
+    session.commit("create the cube")
+
+
+def _conventions() -> dict[str, Any]:
+    return {
+        "Conventions": "CF-1.11",
+        "title": "incidents per H3 cell, hour and category",
+        "dggs": {"name": "h3", "coordinate": "cell_ids", "spatial_dimension": "cell"},
+    }
+
+
+def _write_categories(group: zarr.Group, categories: tuple[str, ...]) -> None:
+    """CF flags: numbers with their meanings, since Zarr v3 has no settled text type."""
+    axis = group.create_array(
+        "category",
+        shape=(len(categories),),
+        chunks=(len(categories),),
+        dtype="int8",
+        dimension_names=("category",),
+    )
+    axis[:] = np.arange(len(categories), dtype=np.int8)
+    axis.attrs["flag_values"] = list(range(len(categories)))
+    axis.attrs["flag_meanings"] = " ".join(categories)
+
+
+def read_info(store: Any) -> CubeInfo:
+    """Grid, categories, hours and attributes of the cube in a session's store."""
+    group = zarr.open_group(store, mode="r")
+    cells, counts = _array(group, "cell_ids"), _array(group, "counts")
+    grid = HexGrid.from_dict(dict(cells.attrs), np.asarray(cells[:]))
+    categories = tuple(str(_array(group, "category").attrs["flag_meanings"]).split(" "))
+    start = int(str(group.attrs["start"]))
+    hours = HourRange(start, start + counts.shape[0])
+    return CubeInfo(grid, categories, hours, dict(group.attrs))
+
+
+def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    return array
+
+
+def extend_hours(store: Any, stop: int) -> HourRange:
+    """Lengthen the time axis to end at hour ``stop``; the new hours, all empty, are returned."""
+    group = zarr.open_group(store, mode="r+")
+    counts, time = _array(group, "counts"), _array(group, "time")
+    start = int(str(group.attrs["start"]))
+    new = HourRange(start + counts.shape[0], max(stop, start + counts.shape[0]))
+    size = new.stop - start
+    counts.resize((size, *counts.shape[1:]))
+    time.resize((size,))
+    time[size - len(new) :] = new.values
+    return new
+
+
+def shards(hours: HourRange) -> list[HourRange]:
+    """The whole shards that make up a cube's hours; the last may be shorter."""
+    starts = range(hours.start, hours.stop, SHARD_HOURS)
+    return [HourRange(at, min(at + SHARD_HOURS, hours.stop)) for at in starts]
+
+
+def write_shard(store: Any, hours: HourRange, counts: NDArray[np.uint16]) -> None:
+    """Write one whole shard. ``counts``: (time, cell, category) uint16 for exactly ``hours``."""
+    group = zarr.open_group(store, mode="r+")
+    first = hours.start - int(str(group.attrs["start"]))
+    if first % SHARD_HOURS:
+        raise ValueError(f"hour {hours.start} begins no shard of {SHARD_HOURS} hours")
+    _array(group, "counts")[first : first + len(hours)] = counts
+
+
+def amend(store: Any, net: SparseCounts) -> None:
+    """Add net changes to the hours they belong to. Raises ValueError below 0 or on overflow."""
+    group = zarr.open_group(store, mode="r+")
+    counts = _array(group, "counts")
+    hour = net.hour - int(str(group.attrs["start"]))
+    if len(hour) and not 0 <= hour.min() <= hour.max() < counts.shape[0]:
+        raise ValueError(f"hours {net.hour.min()} to {net.hour.max()} leave the cube's time axis")
+    # One read and one write of every shard touched: its inner chunks are rewritten together.
+    for shard in np.unique(hour // SHARD_HOURS):
+        here = hour // SHARD_HOURS == shard
+        at = (hour[here], net.cell[here], net.category[here])
+        old = np.asarray(counts.get_coordinate_selection(at), np.int64)
+        counts.set_coordinate_selection(at, checked_counts(old + net.change[here]))
+
+
+def set_attributes(store: Any, attributes: dict[str, Any]) -> None:
+    """Update the cube's attributes in the same commit as its data."""
+    zarr.open_group(store, mode="r+").attrs.update(attributes)
+
+
+def open_cube(path: str, tag: str | None = None) -> xr.Dataset:
+    """The cube as xarray sees it: lazily read, categories by name, hours as timestamps (UTC).
+
+    ``tag`` names an earlier night (its cutoff, as in ``20240901T060000Z``); without it the last
+    commit is opened. xdggs understands the dataset: ``xdggs.decode(open_cube(path))``.
+    """
+    repository = open_repository(path)
+    session = repository.readonly_session(tag=tag) if tag else repository.readonly_session(BRANCH)
+    times = xr.coders.CFDatetimeCoder(time_unit="us")
+    dataset = xr.open_zarr(session.store, consolidated=False, chunks={}, decode_times=times)
+    names = str(dataset["category"].attrs["flag_meanings"]).split(" ")
+    return dataset.assign_coords(category=("category", names)).set_coords("cell_ids")
+
+
+def tag_of(cutoff: datetime) -> str:
+    """The name under which the night of ``cutoff`` is kept."""
+    return cutoff.strftime("%Y%m%dT%H%M%SZ")
+
+
+def hour_of(instant: datetime) -> int:
+    """The hour that an aware instant falls in."""
+    return int((instant - EPOCH).total_seconds() // 3600)

@@ -1,0 +1,188 @@
+"""Bronze to silver: what was delivered since last time, cleaned, settled by key, committed once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+from distributed import Client
+
+from grids.hexgrid import HexGrid
+from pipeline.clean import CLEAN, Cleaner
+from pipeline.config import Config
+from pipeline.errors import DataError
+from pipeline.revisions import settle
+from pipeline.silver import QUARANTINE, SILVER, earlier_revisions
+from pipeline.sources import Delivery, IncidentSource
+from pipeline.store import Store
+from pipeline.tables import Part, commit_parts, part_to_json, taken_version, write_part
+
+# A delivery that a night fetches within this time of its cutoff counts as known at the cutoff,
+# as far as its rows were reported by then; a later one as known when it was fetched.
+DELIVERY_GRACE = timedelta(hours=6)
+MAX_FILES = 32  # of silver from one delivery: each costs every later night a look at its footer
+
+
+@dataclass(frozen=True)
+class IngestRecord:
+    """What an ingestion did with every row: ``rows_in`` is the sum of the other three."""
+
+    deliveries: tuple[str, ...] = ()
+    rows_in: int = 0
+    kept: int = 0
+    merged: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+    ambiguous_times: int = 0
+    nonexistent_times: int = 0
+
+
+def new_deliveries(source: IncidentSource, store: Store) -> list[Delivery]:
+    """Deliveries that silver does not hold as they are now; touches no rows."""
+    found = source.deliveries()
+    return [d for d in found if taken_version(store.silver, d.address) != d.version]
+
+
+def known_floor(store: Store, cutoff: datetime, now: datetime) -> datetime | None:
+    """The earliest instant at which anything of a delivery fetched now can have been known.
+
+    None for the first, historical delivery, whose rows were known when they were reported.
+    """
+    if not store.has_silver:
+        return None
+    return cutoff if timedelta(0) <= now - cutoff <= DELIVERY_GRACE else now
+
+
+def ingest(
+    config: Config,
+    store: Store,
+    source: IncidentSource,
+    deliveries: Sequence[Delivery],
+    grid: HexGrid,
+    floor: datetime | None,
+    now: datetime,
+    client: Client,
+) -> IngestRecord:
+    """Read, clean, settle and commit ``deliveries``. Raises DataError when no row can be kept."""
+    cleaner = Cleaner(config, grid, now, floor)
+    rows = source.read(deliveries).map_partitions(cleaner, meta=clean_meta())
+    shuffled = rows.shuffle("id", npartitions=min(rows.npartitions, MAX_FILES))
+    tasks = shuffled.map_partitions(
+        _settle_and_write, store, now, floor is not None, meta=pd.DataFrame({"outcome": ["{}"]})
+    )
+    outcomes = [json.loads(text) for text in client.compute(tasks, sync=True)["outcome"]]
+    record = _record(deliveries, outcomes)
+    if record.rows_in and not record.kept and not record.merged:
+        raise DataError(_nothing_kept(record))
+    _commit(store, deliveries, outcomes)
+    return record
+
+
+def clean_meta() -> pd.DataFrame:
+    """An empty frame with the columns of CLEAN."""
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in CLEAN.items()})
+
+
+def _settle_and_write(
+    rows: pd.DataFrame, store: Store, now: datetime, look_back: bool
+) -> pd.DataFrame:
+    """Settle a partition of whole keys and write its files; the outcome as one row of JSON."""
+    good = rows[rows["reason"] == ""]
+    known = earlier_revisions(store.silver, good["id"] if look_back else good["id"].iloc[:0])
+    settled = settle(good, known)
+    bad = pd.concat([rows[rows["reason"] != ""], settled.conflicts])
+    stamp = pd.Timestamp(now)
+    outcome = {
+        "rows": len(rows),
+        "kept": len(settled.kept),
+        "merged": settled.merged,
+        "reasons": Counter(bad["reason"]),
+        "ambiguous": int(rows["ambiguous"].sum()),
+        "nonexistent": int(rows["nonexistent"].sum()),
+        "silver": _write(store.silver, settled.kept.assign(ingested_at=stamp), SILVER, "known_at"),
+        "quarantine": _write(
+            store.quarantine, bad.assign(ingested_at=stamp), QUARANTINE, "ingested_at"
+        ),
+    }
+    return pd.DataFrame({"outcome": [json.dumps(outcome)]}, dtype="str")
+
+
+def _write(table: str, rows: pd.DataFrame, schema: object, order: str) -> list[dict[str, object]]:
+    if rows.empty:
+        return []
+    return [part_to_json(write_part(table, rows, schema, order))]
+
+
+def _record(deliveries: Sequence[Delivery], outcomes: list[dict[str, object]]) -> IngestRecord:
+    def total(name: str) -> int:
+        return sum(int(str(outcome[name])) for outcome in outcomes)
+
+    reasons: Counter[str] = Counter()
+    for outcome in outcomes:
+        reasons.update(outcome["reasons"])  # type: ignore[call-overload]
+    record = IngestRecord(
+        deliveries=tuple(delivery.address for delivery in deliveries),
+        rows_in=total("rows"),
+        kept=total("kept"),
+        merged=total("merged"),
+        quarantined=dict(reasons.most_common()),
+        ambiguous_times=total("ambiguous"),
+        nonexistent_times=total("nonexistent"),
+    )
+    out = record.kept + record.merged + sum(record.quarantined.values())
+    if record.rows_in != out:
+        raise AssertionError(f"{record.rows_in} rows came in, but {out} came out: {record}")
+    return record
+
+
+def _nothing_kept(record: IngestRecord) -> str:
+    reason, count = max(record.quarantined.items(), key=lambda item: item[1])
+    return (
+        f"none of {record.rows_in} rows can be used; {count} of them: {reason}. Check the columns, "
+        "date formats, coordinate system, start and boundary of the configuration"
+    )
+
+
+def _commit(
+    store: Store, deliveries: Sequence[Delivery], outcomes: list[dict[str, object]]
+) -> None:
+    """Quarantine first: silver's commit is the one that says that the delivery is taken."""
+    taken = {delivery.address: delivery.version for delivery in deliveries}
+    for table, name, schema, order in (
+        (store.quarantine, "quarantine", QUARANTINE, "ingested_at"),
+        (store.silver, "silver", SILVER, "known_at"),
+    ):
+        fresh = {a: v for a, v in taken.items() if taken_version(table, a) != v}
+        parts = [Part(**part) for outcome in outcomes for part in outcome[name]]  # type: ignore
+        if fresh:
+            commit_parts(table, parts, schema, order, fresh)
+
+
+def extent(
+    config: Config,
+    source: IncidentSource,
+    deliveries: Sequence[Delivery],
+    cutoff: datetime,
+    client: Client,
+) -> tuple[float, float, float, float]:
+    """West, south, east, north of a city without boundary: its incidents known by ``cutoff``.
+
+    The outermost thousandth on every side is left out: one mistyped place would make the city
+    a continent. Raises DataError where no incident has a place.
+    """
+    cleaner = Cleaner(config, None, cutoff)
+    rows = source.read(deliveries).map_partitions(cleaner, meta=clean_meta())
+    usable = (rows["reason"] == "") & (rows["known_at"] <= pd.Timestamp(cutoff))
+    places = client.compute(rows[usable][["lon", "lat"]], sync=True)
+    if places.empty:
+        raise DataError(
+            f"no usable incident was known by {cutoff:%Y-%m-%dT%H:%MZ}, so that the city has no "
+            "extent: give grid.bounds or grid.boundary, or a later --as-of"
+        )
+    west, east = np.quantile(places["lon"], [0.001, 0.999])
+    south, north = np.quantile(places["lat"], [0.001, 0.999])
+    return float(west), float(south), float(east), float(north)

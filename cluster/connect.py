@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -40,7 +42,9 @@ class ClusterSpec(BaseModel):
                 raise ValueError("address goes with kind: address, not with kind: local")
             return self
         if not self.address:
-            raise ValueError("kind: address needs the scheduler's address, as in tcp://127.0.0.1:8786")
+            raise ValueError(
+                "kind: address needs the scheduler's address, as in tcp://127.0.0.1:8786"
+            )
         url = urlsplit(self.address)
         if url.scheme == "tcp" and url.hostname not in LOOPBACK and not self.insecure:
             raise ValueError(
@@ -94,3 +98,42 @@ def _remote(spec: ClusterSpec) -> Iterator[Client]:
                 f"{spec.timeout_seconds:g} s: start dask worker {spec.address}"
             ) from fault
         yield client
+
+
+class LazyCluster:
+    """A cluster that starts when its client is first asked for: most nights never need one."""
+
+    def __init__(self, spec: ClusterSpec) -> None:
+        self._spec = spec
+        self._stack = ExitStack()
+        self._client: Client | None = None
+
+    @property
+    def client(self) -> Client:
+        """The client; the first call starts or reaches the cluster."""
+        if self._client is None:
+            self._client = self._stack.enter_context(connect(self._spec))
+        return self._client
+
+    def peak_mib(self) -> dict[str, float]:
+        """Largest resident memory so far, MiB: of this process and of the largest worker."""
+        peaks = {"driver": _peak_mib()}
+        if self._client is not None:
+            peaks["worker"] = max(self._client.run(_peak_mib).values(), default=0.0)
+        return peaks
+
+    def __enter__(self) -> LazyCluster:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._client = None
+        self._stack.__exit__(kind, fault, at)
+
+
+def _peak_mib() -> float:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

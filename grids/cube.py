@@ -92,7 +92,11 @@ def create_cube(
     )
     time.attrs.update(_TIME_UNITS | {"standard_name": "time", "long_name": "start of the hour"})
     cells = group.create_array(
-        "cell_ids", shape=(len(grid),), chunks=(len(grid),), dtype="uint64", dimension_names=("cell",)
+        "cell_ids",
+        shape=(len(grid),),
+        chunks=(len(grid),),
+        dtype="uint64",
+        dimension_names=("cell",),
     )
     cells[:] = grid.cells
     cells.attrs.update(grid.to_dict())

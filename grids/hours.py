@@ -66,7 +66,7 @@ def times_to_hours(times: pd.Series | pd.DatetimeIndex) -> NDArray[np.int64]:
 def hours_of_week(times: pd.DatetimeIndex, timezone: ZoneInfo) -> NDArray[np.int16]:
     """Local hour of the week of aware timestamps: 0 is Monday 00:00, 167 Sunday 23:00."""
     local = times.tz_convert(timezone)
-    return np.asarray(local.dayofweek * 24 + local.hour, np.int16)
+    return np.asarray(local.day_of_week * 24 + local.hour, np.int16)
 
 
 def localize(naive: pd.Series, timezone: ZoneInfo) -> tuple[pd.Series, pd.Series, pd.Series]:

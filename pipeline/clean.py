@@ -111,7 +111,9 @@ class Cleaner:
         out["revised"] = False
         if columns.revised_at:
             revised, _, _ = self._instants(text[columns.revised_at])
-            reasons.add("unreadable revision time", revised.isna() & (text[columns.revised_at] != ""))
+            reasons.add(
+                "unreadable revision time", revised.isna() & (text[columns.revised_at] != "")
+            )
             reasons.add("revised in the future", revised > self.now)
             out["revised"] = revised.notna()
             known = known.where(~(revised > known), revised)
@@ -141,7 +143,9 @@ class Cleaner:
         y = pd.to_numeric(text[second], errors="coerce").to_numpy(np.float64)
         reasons.add("no coordinates", blank)
         reasons.add("unreadable coordinates", ~np.isfinite(x) | ~np.isfinite(y))
-        reasons.add("coordinates near 0", (np.abs(x) < NEAR_ZERO_DEGREES) & (np.abs(y) < NEAR_ZERO_DEGREES))
+        reasons.add(
+            "coordinates near 0", (np.abs(x) < NEAR_ZERO_DEGREES) & (np.abs(y) < NEAR_ZERO_DEGREES)
+        )
         if columns.x:
             x, y = self._transformer.transform(x, y)
         out["lon"], out["lat"] = x, y

@@ -15,7 +15,13 @@ from pyproj.exceptions import CRSError
 
 from cluster.connect import ClusterSpec
 from grids.hours import local_instant
-from pipeline.groups import POLICE_INITIATED, Grouping, is_police_initiated, make_grouping, normalize
+from pipeline.groups import (
+    POLICE_INITIATED,
+    Grouping,
+    is_police_initiated,
+    make_grouping,
+    normalize,
+)
 from pipeline.paths import ConfigPath, nearest
 
 Key = str | tuple[str, ...]
@@ -86,7 +92,9 @@ class Source(Section):
         try:
             CRS.from_user_input(value)
         except CRSError as fault:
-            raise ValueError(f"{value!r} is no coordinate system: write a code as EPSG:2232") from fault
+            raise ValueError(
+                f"{value!r} is no coordinate system: write a code as EPSG:2232"
+            ) from fault
         return value
 
     @field_validator("date_formats")

@@ -25,7 +25,9 @@ def expand(text: str, folder: Path) -> str:
         name, default = match.groups()
         found = os.environ.get(name) or default
         if found is None:
-            raise ValueError(f"{text}: the environment has no {name}: set it, or write ${{{name}:-default}}")
+            raise ValueError(
+                f"{text}: the environment has no {name}: set it, or write ${{{name}:-default}}"
+            )
         given = bool(os.environ.get(name)) and match.start() == 0 and "://" not in found
         return str(Path(found).absolute()) if given else found
 

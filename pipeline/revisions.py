@@ -60,7 +60,9 @@ def settle(rows: pd.DataFrame, previous: pd.DataFrame) -> Settled:
 class _History:
     """What is known of one key so far."""
 
-    def __init__(self, contents: set[object], last: dict[str, object] | None, revision: int) -> None:
+    def __init__(
+        self, contents: set[object], last: dict[str, object] | None, revision: int
+    ) -> None:
         self.contents = contents
         self.last = last
         self.revision = revision

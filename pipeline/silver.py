@@ -50,7 +50,7 @@ QUARANTINE = pa.schema(
         "row": pa.string(),
     }
 )
-_ARRIVAL_COLUMNS = (
+ARRIVAL_COLUMNS = (
     "known_at occurred_at cell group retracted revision was_occurred_at was_cell was_group".split()
 )
 
@@ -105,13 +105,11 @@ def read_arrivals(
     condition = pc.field("known_at") <= pa.scalar(until, _TIME)
     if after:
         condition &= pc.field("known_at") > pa.scalar(after, _TIME)
-    rows = dataset.to_table(columns=list(_ARRIVAL_COLUMNS), filter=condition)
+    rows = dataset.to_table(columns=list(ARRIVAL_COLUMNS), filter=condition)
     return sort_arrivals(signed_arrivals(rows, grid, categories))
 
 
-def signed_arrivals(
-    rows: pa.Table, grid: HexGrid, categories: tuple[str, ...]
-) -> list[Arrivals]:
+def signed_arrivals(rows: pa.Table, grid: HexGrid, categories: tuple[str, ...]) -> list[Arrivals]:
     """Silver rows to arrivals, unsorted: +1 for what a row says, -1 for what it replaces."""
     known = _int64(rows["known_at"])
     live = ~rows["retracted"].to_numpy()

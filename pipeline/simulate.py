@@ -84,7 +84,7 @@ CATEGORIES = tuple(Category(*row) for row in (
     ("BURGLARY", "property", 0.1, 11, 0.3, -0.1, 0.1, (1, 1, 2, 1.2), (0.5, 0.4, 0.1), 0.45, 0.06),
     ("VEHICLE THEFT", "property", 0.15, 22, 0.3, 0, 0.1, (2, 3, 2, 1), (0.6, 0.3, 0.1), 0.4, 0.05),
     ("VANDALISM", "other", 0.14, 23, 0.4, 0.15, 0.15, (2, 3, 1, 1), (0.45, 0.37, 0.18), 0.2, 0.04),
-    ("DRUG OFFENSE", "police", 0.06, 17, 0.4, 0, 0, (5, 4, 1, 1), (0.97, 0.02, 0.01), 0, 0.9),
+    ("DRUG OFFENSE", "police_initiated", 0.06, 17, 0.4, 0, 0, (5, 4, 1, 1), (1, 0, 0), 0, 0.9),
 ))
 # fmt: on
 
@@ -225,7 +225,7 @@ class DemoCity:
         part = (day / _DRIFT_KNOT_DAYS - below)[:, None]
         between = (1 - part) * log[below] + part * log[below + 1]
         factor = np.exp(_DRIFT_SIZE * between)
-        # So that the city as a whole has its incidents a day: only places gain and lose.
+        # Averaged over all days the city keeps its incidents a day: only places gain and lose.
         return np.asarray(factor / (factor @ self.rates.sum(axis=1)).mean() * self.rates.sum())
 
     def _rough_and_smooth(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -340,7 +340,7 @@ def hidden_share(city: DemoCity, hours: HourRange, cutoff: datetime) -> NDArray[
     since = (cutoff - EPOCH) / HOUR - hours.values
     longest, shortest = np.maximum(since, 0)[:, None], np.maximum(since - 1, 0)[:, None]
     means = DELAY_MEANS_HOURS * city.delay_scale
-    waiting = means * (np.exp(-shortest / means) - np.exp(-longest / means))
+    waiting = -means * np.exp(-shortest / means) * np.expm1((shortest - longest) / means)
     weights = np.array([category.delays for category in CATEGORIES])
     return np.asarray(waiting @ weights.T + 1 - (longest - shortest))
 

@@ -62,6 +62,7 @@ _REVISED, _FALSE, _DIRTY, _UNTIDY = 0.03, 0.015, 0.0004, 0.005
 _UNPARSEABLE = ("unknown", "2023-02-30 12:00", "13/32/2024 10:15 PM", "23h30", "2024-05-17 25:10")
 _BOGUS_POINT = ("36.619446", "-91.686566")
 _LONGEST_WINDOW_HOURS = 96.0
+_FEWEST = 200  # reports that leave enough good ones to copy for every kind of dirt
 _LATER = pd.Timedelta("6h")  # a conflicting row is reported, and so known, after the real one
 
 
@@ -119,11 +120,14 @@ def write_feed(city: DemoCity, directory: Path, versions: pd.DataFrame | None = 
     ``incidents-YYYY-MM.csv``: one row per version in the file of the local month in which it
     became known, up to the city's end, in no order, all text, local clock times; a few files in
     the second of ``TIME_FORMATS``. ``boundary.geojson``, ``feed.json``. The same city gives the
-    same bytes. ``versions`` saves the simulation where they are at hand.
+    same bytes. ``versions`` saves the simulation where they are at hand. Raises ValueError where
+    the history is too short for dirt of every kind.
     """
     if versions is None:
         versions = report_versions(city, simulate(city))
     delivered = versions[versions["known_at"] < city.hours.times[-1] + pd.Timedelta("1h")]
+    if len(delivered) < _FEWEST:
+        raise ValueError(f"{len(delivered)} reports, under {_FEWEST}: simulate more days")
     rng = city.rng("feed")
     rows, quirks = _as_text(city, delivered, rng)
     dirt = _dirty_rows(city, rows, rng)
@@ -329,8 +333,6 @@ def _dirty_rows(
     # A conflicting row belongs into its original's file, the month of its own report.
     later = _local(city, rows["reported_at"] + _LATER).dt.strftime("%Y-%m")
     donors = rows.index[rows["plain"] & (later == rows["month"])]
-    if len(donors) < size * len(DIRTY_KINDS):
-        raise ValueError(f"{len(rows)} rows are too few to spoil some: simulate more days")
     chosen = rng.choice(donors, (len(DIRTY_KINDS), size), replace=False)
     dirt = {kind: rows.loc[own] for kind, own in zip(DIRTY_KINDS, chosen, strict=True)}
     for n, (kind, fault) in enumerate(_faults(city, dirt, rng).items()):

@@ -65,7 +65,9 @@ class FileSource:
         if not found and filesystem.isfile(pattern):
             found = {pattern: filesystem.info(pattern)}
         if not found:
-            raise MissingInputError(f"source.path: no file at {path}: check the path, or deliver it")
+            raise MissingInputError(
+                f"source.path: no file at {path}: check the path, or deliver it"
+            )
         prefix = path.split("://")[0] + "://" if "://" in path else ""
         return [
             Delivery(prefix + name, int(info["size"]), _version(info))
@@ -80,9 +82,13 @@ class FileSource:
         parts = [part for delivery in deliveries for part in self._parts(delivery.address)]
         if not parts:
             names = ", ".join(delivery.address for delivery in deliveries[:3])
-            raise MissingInputError(f"{names} holds no rows: deliver it again, or correct source.path")
+            raise MissingInputError(
+                f"{names} holds no rows: deliver it again, or correct source.path"
+            )
         columns = self.source.columns.names
-        meta = pd.DataFrame({name: pd.Series(dtype="str") for name in (*columns, DELIVERY, MALFORMED)})
+        meta = pd.DataFrame(
+            {name: pd.Series(dtype="str") for name in (*columns, DELIVERY, MALFORMED)}
+        )
         return dd.from_map(read_part, parts, columns=columns, meta=meta)
 
     def _parts(self, address: str) -> list[ParquetPart | CsvPart]:
@@ -180,7 +186,9 @@ def _parquet_parts(address: str, columns: Sequence[str]) -> list[ParquetPart]:
             _require_columns(address, columns, file.schema_arrow.names)
             sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     except (pa.ArrowException, OSError) as fault:
-        raise DataError(f"{address} is no readable Parquet file ({fault}): deliver it again") from fault
+        raise DataError(
+            f"{address} is no readable Parquet file ({fault}): deliver it again"
+        ) from fault
     return [
         ParquetPart(address, group, offset, min(ROWS_PER_PART, size - offset))
         for group, size in enumerate(sizes)

@@ -49,9 +49,11 @@ class Store:
         """Only one process writes a store. Raises BusyError where another does."""
         folder = Path(self.root)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as handle:
+        with (folder / ".night.lock").open("w") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as fault:
-                raise BusyError(f"another run writes {self.root}: try again when it is done") from fault
+                raise BusyError(
+                    f"another run writes {self.root}: try again when it is done"
+                ) from fault
             yield

@@ -104,7 +104,9 @@ def open_rows(
     if not paths:
         return None
     filesystem, root = fsspec.core.url_to_fs(table)
-    return pads.dataset([f"{root}/{path}" for path in paths], filesystem=filesystem, format="parquet")
+    return pads.dataset(
+        [f"{root}/{path}" for path in paths], filesystem=filesystem, format="parquet"
+    )
 
 
 def part_to_json(part: Part) -> dict[str, object]:

@@ -1,0 +1,146 @@
+"""The GeoPackage: every geometry once, every hour's facts once, and a view that joins them.
+
+``cells`` (features) holds a hexagon per cell, ``hours_of_run`` (attributes) what the rows of one
+hour share, ``cell_hours`` (attributes) the values; the features ``hours`` are a view of the three
+with the columns of the layer. Repeating geometry and text in every row makes the file four times
+as large. Times are text with milliseconds, as the GeoPackage standard has them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import geopandas
+import pandas as pd
+import pyogrio
+
+from forecasts.schema import Forecast, to_frame
+from forecasts.style import cells_style, hours_style
+from forecasts.validation import validate
+
+_SQL_TYPES = {
+    "str": "TEXT",
+    "datetime64[us, UTC]": "DATETIME",
+    "int16": "SMALLINT",
+    "float32": "FLOAT",
+    "bool": "BOOLEAN",
+}
+_HOUR_COLUMNS = [
+    "lead_hours",
+    "valid_start",
+    "valid_end",
+    "valid_local",
+    "run_id",
+    "as_of",
+    "model",
+]
+_LAYER_STYLES = """
+CREATE TABLE layer_styles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256),
+    f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
+    useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
+    update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+)"""
+
+
+def write_geopackage(forecast: Forecast, path: Path) -> None:
+    """Write the layer as a GeoPackage with its default QGIS style; an existing file is replaced.
+
+    QGIS applies the style by itself: probability of the first target, temporal control by
+    ``valid_start`` and ``valid_end``.
+    """
+    frame = to_frame(forecast)
+    validate(frame, forecast.target_names)
+    path.unlink(missing_ok=True)
+    _write_cells(frame.loc[frame["lead_hours"] == 0, ["hex_id", "geometry"]], path)
+    with closing(sqlite3.connect(path)) as database, database:
+        _write_tables(database, frame, len(forecast.hours))
+        _write_view(database, frame)
+        _write_styles(database, frame, forecast.target_names[0])
+
+
+def _write_cells(cells: geopandas.GeoDataFrame, path: Path) -> None:
+    # GeoPackage 1.3 is the newest that GDAL 3.6 (Debian 12, QGIS 3.22) reads without a warning.
+    options = {"VERSION": "1.3"}
+    pyogrio.write_dataframe(cells, path, layer="cells", driver="GPKG", dataset_options=options)
+
+
+def _write_tables(database: sqlite3.Connection, frame: pd.DataFrame, hours: int) -> None:
+    """``cell_hours`` refers to the primary keys of the others, so that the join needs no index."""
+    _create(
+        database, "hours_of_run", frame[:hours][_HOUR_COLUMNS], "Valid times and run of every hour"
+    )
+    shared = {"hex_id", "geometry", *_HOUR_COLUMNS} - {"lead_hours"}
+    values = frame[[name for name in frame if name not in shared]]
+    keys = pd.RangeIndex(len(frame))
+    values.insert(0, "fid", keys + 1)
+    values.insert(1, "cell", keys // hours + 1)
+    _create(database, "cell_hours", values, "Forecast values per cell and hour")
+
+
+def _create(database: sqlite3.Connection, table: str, rows: pd.DataFrame, about: str) -> None:
+    """Create an attribute table with ``rows``; its first column is the primary key."""
+    kinds = [_SQL_TYPES.get(str(dtype), "INTEGER") + " NOT NULL" for dtype in rows.dtypes]
+    kinds[0] = "INTEGER PRIMARY KEY NOT NULL"
+    fields = ", ".join(f'"{name}" {kind}' for name, kind in zip(rows, kinds, strict=True))
+    database.execute(f"CREATE TABLE {table} ({fields})")
+    marks = ", ".join("?" * len(rows.columns))
+    values = zip(*(_sql_values(rows[name]) for name in rows), strict=True)
+    database.executemany(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
+    _register(database, table, "attributes", about)
+
+
+def _sql_values(column: pd.Series) -> list[object]:
+    if str(column.dtype) == "datetime64[us, UTC]":
+        column = column.dt.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    values: list[object] = column.tolist()
+    return values
+
+
+def _write_view(database: sqlite3.Connection, frame: pd.DataFrame) -> None:
+    """``hours``, whose columns carry the types of the tables they come from."""
+    source = {"hex_id": "c"} | dict.fromkeys(_HOUR_COLUMNS[1:], "h")
+    names = [name for name in frame if name != "geometry"]
+    fields = ", ".join(f'{source.get(name, "v")}."{name}" AS "{name}"' for name in names)
+    rows = (
+        "cell_hours v JOIN hours_of_run h ON h.lead_hours = v.lead_hours"
+        " JOIN cells c ON c.fid = v.cell"
+    )
+    database.execute(
+        f"CREATE VIEW hours AS SELECT v.fid AS OGC_FID, c.geom AS geom, {fields} FROM {rows}"  # noqa: S608
+    )
+    _register(database, "hours", "features", "Forecast per cell and hour")
+    database.execute(
+        "INSERT INTO gpkg_geometry_columns SELECT 'hours', column_name, geometry_type_name,"
+        " srs_id, z, m FROM gpkg_geometry_columns WHERE table_name = 'cells'"
+    )
+
+
+def _register(database: sqlite3.Connection, table: str, kind: str, about: str) -> None:
+    """Enter a table in ``gpkg_contents``; features have the extent of ``cells``."""
+    database.execute(
+        "INSERT INTO gpkg_contents SELECT ?, ?, ?, ?, last_change, min_x, min_y, max_x, max_y,"
+        " srs_id FROM gpkg_contents WHERE table_name = 'cells'"
+        if kind == "features"
+        else "INSERT INTO gpkg_contents (table_name, data_type, identifier, description)"
+        " VALUES (?, ?, ?, ?)",
+        (table, kind, table, about),
+    )
+
+
+def _write_styles(database: sqlite3.Connection, frame: pd.DataFrame, target: str) -> None:
+    database.execute(_LAYER_STYLES)
+    _register(database, "layer_styles", "attributes", "QGIS styles")
+    styles = (
+        ("hours", f"{target}, probability per hour", hours_style(frame, target)),
+        ("cells", "outline", cells_style()),
+    )
+    database.executemany(
+        "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
+        " f_geometry_column, styleName, styleQML, styleSLD, useAsDefault, description, owner)"
+        " VALUES ('', '', ?, 'geom', ?, ?, '', 1, 'hexcast', '')",
+        styles,
+    )

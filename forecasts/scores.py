@@ -1,0 +1,116 @@
+"""Scores of forecasts: pure functions on arrays.
+
+Unless said otherwise, ``expected`` are forecast counts (0 or more) and ``counts`` the incidents
+that happened, both (cell, hour); the hours may come from any number of runs. A score that nothing
+can be said about, such as the hit rate of hours without an incident, is nan, never 0.
+
+- Rhoades et al. 2011, "Efficient testing of earthquake forecasting models", Acta Geophysica 59:
+  information gain per event, as used by CSEP.
+- Chainey, Tompson and Uhlig 2008, "The utility of hotspot mapping for predicting spatial patterns
+  of crime", Security Journal 21: PAI.
+- Hunt 2016, "Do crime hot spots move?", dissertation, American University: PEI.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln, xlogy
+from scipy.stats import rankdata
+
+from forecasts.ranking import hotspot_count, hottest
+
+NAN = float("nan")
+
+
+def poisson_log_score(expected: ArrayLike, counts: ArrayLike) -> float:
+    """Sum of the log probabilities of the counts, in nats; the higher, the better.
+
+    ``log p = n log(m) - m - log(n!)``. It is -inf where an incident was given no chance.
+    """
+    m, n = _pair(expected, counts)
+    return float(np.sum(xlogy(n, m) - m - gammaln(n + 1)))
+
+
+def information_gain(log_score: float, reference_log_score: float, incidents: int) -> float:
+    """Gain over a reference forecast of the same cells and hours, nats per incident (Rhoades)."""
+    return (log_score - reference_log_score) / incidents if incidents else NAN
+
+
+def hit_rate(expected: ArrayLike, counts: ArrayLike, area_share: float) -> float:
+    """Share of the incidents that fell in the hottest share of the area, chosen hour by hour."""
+    m, n = _pair(expected, counts)
+    return _ratio(n[hottest(m, area_share)].sum(), n.sum())
+
+
+def pai(expected: ArrayLike, counts: ArrayLike, area_share: float) -> float:
+    """Predictive accuracy index ``(n/N) / (a/A)``: 1 is what an arbitrary choice gets (Chainey).
+
+    ``a/A`` is the share that the chosen cells really are, whole cells as they must be.
+    """
+    share = hit_rate(expected, counts, area_share)
+    cells = len(np.asarray(expected))
+    return share * cells / hotspot_count(cells, area_share)
+
+
+def pei(expected: ArrayLike, counts: ArrayLike, area_share: float) -> float:
+    """Predictive efficiency index ``n / n*``, at most 1 (Hunt).
+
+    ``n*`` is the most that equally many cells could have held, chosen in hindsight every hour.
+    """
+    m, n = _pair(expected, counts)
+    return _ratio(n[hottest(m, area_share)].sum(), n[hottest(n, area_share)].sum())
+
+
+def brier(probability: ArrayLike, counts: ArrayLike) -> float:
+    """Mean squared error of the probability of at least one incident; the lower, the better."""
+    p, n = _pair(probability, counts)
+    if p.size and p.max() > 1:
+        raise ValueError(f"probability {p.max()} is above 1: give probabilities, not counts")
+    return float(np.mean((p - (n > 0)) ** 2)) if p.size else NAN
+
+
+def auc(expected: ArrayLike, counts: ArrayLike) -> float:
+    """Chance that a cell-hour with incidents was expected to have more than one without.
+
+    Pooled over cells and hours, so mostly a measure of place; ties count half (Mann-Whitney).
+    """
+    m, n = _pair(expected, counts)
+    hit = n > 0
+    hits, misses = int(hit.sum()), int((~hit).sum())
+    above = rankdata(m)[hit.ravel()].sum() - hits * (hits + 1) / 2
+    return _ratio(above, hits * misses)
+
+
+def average_precision(expected: ArrayLike, counts: ArrayLike) -> float:
+    """Mean precision over the cell-hours with incidents, hottest first, equal ones at once.
+
+    Pooled over cells and hours. What chance gets is the share of cell-hours with incidents.
+    """
+    m, n = _pair(expected, counts)
+    order = np.argsort(-m.ravel())
+    m, hit = m.ravel()[order], n.ravel()[order] > 0
+    last_of_equals = np.append(m[1:] != m[:-1], True)[: len(m)].nonzero()[0]
+    hits = np.cumsum(hit)[last_of_equals]
+    precision = hits / (last_of_equals + 1)
+    return _ratio((precision * np.diff(hits, prepend=0)).sum(), hit.sum())
+
+
+def _pair(
+    forecast: ArrayLike, counts: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    f, n = np.asarray(forecast, np.float64), np.asarray(counts, np.float64)
+    if f.shape != n.shape or f.ndim != 2:
+        raise ValueError(f"the forecast is {f.shape}, counts {n.shape}: both must be (cell, hour)")
+    for name, values in (("the forecast", f), ("counts", n)):
+        bad = ~(np.isfinite(values) & (values >= 0))
+        if bad.any():
+            raise ValueError(
+                f"{name}: {int(bad.sum())} values are negative or not finite, the first is"
+                f" {values[bad][0]}: a score needs every cell and hour, 0 or more"
+            )
+    return f, n
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part) / float(whole) if whole else NAN

@@ -1,0 +1,151 @@
+"""The command ``hexcast``. Only here is there a "now"; heavy imports wait until a command runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.nightly import Outcome, Stage
+
+app = typer.Typer(
+    help="Nightly, place-based crime-hotspot forecasts for whole cities.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="the city's YAML file")]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M", "%Y-%m-%d"],
+        help="the cutoff, with its offset [default: the latest configured cutoff]",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="print the record as JSON")]
+
+
+@app.command()
+def nightly(config: ConfigFile, as_of: AsOf = None, as_json: Json = False) -> None:
+    """The whole night: fetch, clean, cube, model, forecast, layers.
+
+    Example: hexcast nightly configs/denver.yaml --as-of 2024-09-01T06:00Z
+    """
+    _report(_run(config, as_of, "forecast"), as_json)
+
+
+@app.command()
+def ingest(config: ConfigFile, as_of: AsOf = None, as_json: Json = False) -> None:
+    """The night as far as silver: what was delivered since last time, cleaned and settled.
+
+    Example: hexcast ingest configs/denver.yaml
+    """
+    _report(_run(config, as_of, "ingest"), as_json)
+
+
+@app.command()
+def cube(config: ConfigFile, as_of: AsOf = None, as_json: Json = False) -> None:
+    """The night as far as cube and state.
+
+    Example: hexcast cube configs/denver.yaml --as-of 2024-09-01T06:00Z
+    """
+    _report(_run(config, as_of, "cube"), as_json)
+
+
+@app.command()
+def train(config: ConfigFile, as_of: AsOf = None, as_json: Json = False) -> None:
+    """The night as far as the models; they are made where those kept are too old.
+
+    Example: hexcast train configs/denver.yaml --as-of 2024-09-01T06:00Z
+    """
+    _report(_run(config, as_of, "train"), as_json)
+
+
+@app.command()
+def forecast(config: ConfigFile, as_of: AsOf = None, as_json: Json = False) -> None:
+    """The night from silver as it is, without fetching anything.
+
+    Example: hexcast forecast configs/denver.yaml --as-of 2024-09-01T06:00Z
+    """
+    _report(_run(config, as_of, "forecast", fetch=False), as_json)
+
+
+@app.command()
+def check(config: ConfigFile, as_json: Json = False) -> None:
+    """Validate configuration, data and cluster, and say what a night would do.
+
+    Example: hexcast check configs/denver.yaml
+    """
+    from pipeline.check import check_city
+    from pipeline.load import load_config
+
+    findings = check_city(load_config(config), datetime.now(UTC))
+    if as_json:
+        typer.echo(json.dumps(findings, indent=1))
+        return
+    for name, found in findings.items():
+        typer.echo(f"{name:<14}{found}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="where everything goes")] = Path("var/demo"),
+    as_json: Json = False,
+) -> None:
+    """Simulate the demo city and run its night; ends with the layers, the scores and a map.
+
+    Example: hexcast demo --out /tmp/demo
+    """
+    from pipeline.demo import run_demo
+    from pipeline.log import configure_logging
+
+    configure_logging()
+    _report(run_demo(out, datetime.now(UTC)), as_json)
+
+
+def _run(path: Path, as_of: datetime | None, until: Stage, fetch: bool = True) -> Outcome:
+    from pipeline.load import load_config
+    from pipeline.log import configure_logging
+    from pipeline.nightly import run_night
+
+    configure_logging()
+    return run_night(load_config(path), datetime.now(UTC), as_of, until, fetch)
+
+
+def _report(outcome: Outcome, as_json: bool) -> None:
+    from pipeline.report import describe
+
+    if as_json:
+        typer.echo(json.dumps(outcome.manifest, indent=1))
+        return
+    for line in describe(outcome):
+        typer.echo(line)
+
+
+def main() -> None:
+    """Run the command; what a user can mend is one line and an exit code of sysexits.h."""
+    try:
+        app()
+    except Exception as fault:
+        code = _exit_code(fault)
+        if code is None:
+            raise
+        typer.echo(f"hexcast: {fault}", err=True)
+        sys.exit(code)
+
+
+def _exit_code(fault: BaseException) -> int | None:
+    """The code that our own errors carry; None for a fault of the program."""
+    code: Any = getattr(fault, "exit_code", None)
+    ours = type(fault).__module__.split(".")[0] in ("pipeline", "cluster", "forecasts", "grids")
+    return int(code) if ours and isinstance(code, int) else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The FEATURES table: what the model sees of a night, one function for training and forecasting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.delay import DELAY_EDGES
+from pipeline.night import MONTH, QUARTER, WEEK, YEAR, Night
+from pipeline.state import HOUR_SLOT_OF, PART_SLOT_OF, Floats
+
+MISSING = 255  # the code of a missing value, which no feature has yet
+LEVELS = 250
+THREE_DAYS = int(np.searchsorted(DELAY_EDGES, 72.0))
+
+
+def log_code(values: Floats, low: float, high: float) -> NDArray[np.uint8]:
+    """0 for nothing, else 1 to LEVELS on fixed logarithmic edges, whatever the data.
+
+    Fixed codes instead of learned bins make the model the same on any number of workers.
+    """
+    scaled = np.log(np.maximum(values, low) / low) * (LEVELS / np.log(high / low))
+    return np.where(values > 0, 1 + np.clip(scaled, 0, LEVELS - 1), 0).astype(np.uint8)
+
+
+def _rate(values: Floats) -> NDArray[np.uint8]:
+    return log_code(values, 1e-6, 10.0)
+
+
+def _ratio(values: Floats) -> NDArray[np.uint8]:
+    return log_code(values, 1 / 64, 64.0)
+
+
+def _share(values: Floats) -> NDArray[np.uint8]:
+    return np.clip(values * LEVELS, 0, LEVELS).astype(np.uint8)
+
+
+def _count(values: Floats) -> NDArray[np.uint8]:
+    return values.astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A named column: its values for a night, as (cell, 1), (1, hour) or (cell, hour), and codes."""
+
+    name: str
+    values: Callable[[Night], Floats]
+    encode: Callable[[Floats], NDArray[np.uint8]]
+
+
+def _cells(values: Floats) -> Floats:
+    return values[:, None]
+
+
+def _over_time(values: list[int]) -> Floats:
+    return np.array([values], np.float64)
+
+
+def _trend(night: Night) -> Floats:
+    """The last month against the last year, both drawn to the city's mean where counts are few."""
+    prior = night.rates[:, YEAR].mean() + 1e-12
+    return (night.rates[:, MONTH] + prior) / (night.rates[:, YEAR] + prior)
+
+
+def _kernel(night: Night) -> Floats:
+    """The yearly rate smoothed over two rings x the city's hour of week."""
+    place = 0.5 * night.rates + 0.3 * night.ring1 + 0.2 * night.ring2
+    return place[:, [YEAR]] * night.week_factor
+
+
+def _city(night: Night, half_life: int) -> Floats:
+    recent, yearly = night.rates[:, half_life].sum(), night.rates[:, YEAR].sum()
+    return np.array([[recent / yearly if yearly > 0 else 1.0]])
+
+
+def _ring_of_hours(night: Night) -> Floats:
+    around = np.asarray(night.place.ring1 @ night.hour_rates)
+    return night.over_hours(around, HOUR_SLOT_OF)
+
+
+def _ring_of_parts(night: Night) -> Floats:
+    return night.over_hours(np.asarray(night.place.ring1 @ night.slot_rates), PART_SLOT_OF)
+
+
+def _ring_of_all(night: Night) -> Floats:
+    return _cells(np.asarray(night.place.ring1 @ night.all_rates)[:, MONTH])
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature("rate_7d", lambda n: _cells(n.rates[:, WEEK]), _rate),
+    Feature("rate_28d", lambda n: _cells(n.rates[:, MONTH]), _rate),
+    Feature("rate_90d", lambda n: _cells(n.rates[:, QUARTER]), _rate),
+    Feature("rate_365d", lambda n: _cells(n.rates[:, YEAR]), _rate),
+    Feature("ring1_7d", lambda n: _cells(n.ring1[:, WEEK]), _rate),
+    Feature("ring1_28d", lambda n: _cells(n.ring1[:, MONTH]), _rate),
+    Feature("ring1_90d", lambda n: _cells(n.ring1[:, QUARTER]), _rate),
+    Feature("ring1_365d", lambda n: _cells(n.ring1[:, YEAR]), _rate),
+    Feature("ring2_28d", lambda n: _cells(n.ring2[:, MONTH]), _rate),
+    Feature("ring2_365d", lambda n: _cells(n.ring2[:, YEAR]), _rate),
+    Feature("all_7d", lambda n: _cells(n.all_rates[:, WEEK]), _rate),
+    Feature("all_28d", lambda n: _cells(n.all_rates[:, MONTH]), _rate),
+    Feature("all_365d", lambda n: _cells(n.all_rates[:, YEAR]), _rate),
+    Feature("all_ring1_28d", _ring_of_all, _rate),
+    Feature("trend", lambda n: _cells(_trend(n)), _ratio),
+    Feature("hour_of_day", lambda n: n.over_hours(n.hour_rates, HOUR_SLOT_OF), _rate),
+    Feature("hour_of_day_ring1", _ring_of_hours, _rate),
+    Feature("part_of_week", lambda n: n.over_hours(n.slot_rates, PART_SLOT_OF), _rate),
+    Feature("part_of_week_ring1", _ring_of_parts, _rate),
+    Feature("reference", lambda n: n.reference, _rate),
+    Feature("blend", lambda n: n.blend, _rate),
+    Feature("kernel", _kernel, _rate),
+    Feature("city_week_factor", lambda n: n.week_factor[None, :], _ratio),
+    Feature("city_7d", lambda n: _city(n, WEEK), _ratio),
+    Feature("city_28d", lambda n: _city(n, MONTH), _ratio),
+    Feature("local_hour", lambda n: _over_time([t.hour for t in n.local_times]), _count),
+    Feature("weekday", lambda n: _over_time([t.weekday() for t in n.local_times]), _count),
+    Feature("day_of_month", lambda n: _over_time([t.day for t in n.local_times]), _count),
+    Feature("month", lambda n: _over_time([t.month for t in n.local_times]), _count),
+    Feature("reported_3d", lambda n: np.array([[n.shares[THREE_DAYS]]]), _share),
+)
+FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+
+
+def build_features(
+    night: Night, cells: NDArray[np.int64], hours: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Codes (row, feature) uint8 for rows of (cell index, hour offset from the reference time).
+
+    Training passes a sample of a past night's rows, forecasting all of tonight's.
+    """
+    out = np.empty((len(cells), len(FEATURES)), np.uint8)
+    for column, feature in enumerate(FEATURES):
+        values = feature.values(night)
+        row = cells if values.shape[0] > 1 else 0
+        hour = hours if values.shape[1] > 1 else 0
+        out[:, column] = feature.encode(np.atleast_1d(values[row, hour]))
+    return out
+
+
+def all_rows(night: Night) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every (cell, hour) of a night, cell by cell."""
+    cells = np.arange(night.spec.cells)
+    hours = np.arange(len(night.hours))
+    return np.repeat(cells, len(hours)), np.tile(hours, len(cells))

@@ -1,0 +1,152 @@
+"""The model of one target: made on Dask, used locally, kept as XGBoost's own UBJ."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dask
+import dask.array as da
+import numpy as np
+import xgboost
+import xgboost.dask
+from distributed import Client, Future
+
+from pipeline.errors import ConfigError
+from pipeline.features import FEATURE_NAMES, MISSING
+from pipeline.night import Night
+from pipeline.replay import Rows, night_codes
+from pipeline.state import Floats
+
+# Learned slowly and regularised hard: the labels are nearly all 0 and the noise is Poisson's own.
+PARAMETERS: dict[str, Any] = {
+    "objective": "count:poisson",
+    "tree_method": "hist",
+    "max_bin": 256,
+    "eta": 0.05,
+    "max_depth": 6,
+    "min_child_weight": 10.0,
+    "lambda": 10.0,
+    "colsample_bytree": 0.8,
+    "seed": 20240901,
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is issued for a target: a booster, or the name of the baseline that it did not beat.
+
+    ``cutoff``: it was made from what was known then. ``record``: its scores and how it was made.
+    """
+
+    target: str
+    cutoff: datetime
+    baseline: str
+    booster: xgboost.Booster | None
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """How layers and records name what was issued."""
+        if self.booster is None:
+            return f"baseline {self.baseline}"
+        return f"xgboost {self.cutoff:%Y-%m-%dT%H:%MZ}"
+
+
+def fit_booster(
+    client: Client, rows: Sequence[Future], rounds: int, device: str
+) -> xgboost.Booster:
+    """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster."""
+    matrix = xgboost.dask.DaskQuantileDMatrix(
+        client,
+        *[_column(rows, name) for name in ("codes", "counts")],
+        weight=_column(rows, "weights"),
+        missing=MISSING,
+        feature_names=list(FEATURE_NAMES),
+        max_bin=PARAMETERS["max_bin"],
+    )
+    parameters = PARAMETERS | {"device": device}
+    trained = xgboost.dask.train(client, parameters, matrix, num_boost_round=rounds)
+    booster: xgboost.Booster = trained["booster"]
+    booster.set_param({"device": "cpu"})  # one night's rows are not worth a trip to the GPU
+    return booster
+
+
+def _column(rows: Sequence[Future], name: str) -> da.Array:
+    """One member of every Rows as a Dask array along the rows."""
+    dtype = np.uint8 if name == "codes" else np.float32
+    shape = (np.nan, len(FEATURE_NAMES)) if name == "codes" else (np.nan,)
+    pick = dask.delayed(_member)
+    parts = [da.from_delayed(pick(part, name), shape, dtype) for part in rows]
+    return da.concatenate(parts, allow_unknown_chunksizes=True)
+
+
+def _member(rows: Rows, name: str) -> Any:
+    return getattr(rows, name)
+
+
+def predict(booster: xgboost.Booster, night: Night) -> Floats:
+    """(cell, hour) expected counts. Raises ConfigError where the model knows other features."""
+    if tuple(booster.feature_names or ()) != FEATURE_NAMES:
+        raise ConfigError(
+            "the model was made with other features than this version has: delete it, and the "
+            "next night makes a new one"
+        )
+    codes = night_codes(night)
+    matrix = xgboost.DMatrix(codes, missing=MISSING, feature_names=list(FEATURE_NAMES))
+    expected: Floats = booster.predict(matrix).astype(np.float64)
+    return expected.reshape(night.spec.cells, len(night.hours))
+
+
+def save_model(root: Path, model: Model, fingerprint: str) -> Path:
+    """Keep the model below ``root``/target; it is there whole or not at all."""
+    folder = root / model.target / f"{model.cutoff:%Y%m%dT%H%M%SZ}-{fingerprint}"
+    staged = folder.with_name(f".{folder.name}-{uuid4().hex}")
+    staged.mkdir(parents=True)
+    if model.booster is not None:
+        model.booster.save_model(staged / "model.ubj")
+    description = {
+        "target": model.target,
+        "cutoff": model.cutoff.isoformat(),
+        "baseline": model.baseline,
+        "features": list(FEATURE_NAMES),
+        "parameters": PARAMETERS,
+        "record": model.record,
+    }
+    (staged / "model.json").write_text(json.dumps(description, indent=1))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(staged, folder)
+    return folder
+
+
+def find_model(
+    root: Path, target: str, fingerprint: str, cutoff: datetime, max_age_days: int
+) -> Model | None:
+    """The newest model that was made at or before ``cutoff`` and is not too old for it."""
+    found = []
+    for folder in sorted((root / target).glob(f"[0-9]*-{fingerprint}")):
+        made = datetime.strptime(folder.name.split("-")[0] + "+0000", "%Y%m%dT%H%M%SZ%z")
+        if made <= cutoff and (cutoff - made).days < max_age_days:
+            found.append(folder)
+    return _load_model(found[-1]) if found else None
+
+
+def _load_model(folder: Path) -> Model:
+    description = json.loads((folder / "model.json").read_text())
+    booster = None
+    if (folder / "model.ubj").exists():
+        booster = xgboost.Booster(model_file=folder / "model.ubj")
+    return Model(
+        target=description["target"],
+        cutoff=datetime.fromisoformat(description["cutoff"]),
+        baseline=description["baseline"],
+        booster=booster,
+        record=description["record"],
+    )

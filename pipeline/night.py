@@ -1,0 +1,146 @@
+"""A night as it could be seen at its cutoff: rates, rings and calendar; and the two plain forecasts.
+
+A ``Night`` holds the state at the cutoff and the calendar of the hours ahead, and no count of any
+of them: whatever is computed from it can only use what was known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from grids.hexgrid import HexGrid
+from grids.hours import HOUR, HourRange
+from pipeline.delay import exposures, reported_share
+from pipeline.state import (
+    HALF_LIVES,
+    HOUR_SLOT_OF,
+    HOUR_SLOTS,
+    SLOT_HALF_LIFE,
+    Floats,
+    State,
+    StateSpec,
+    age_of_data,
+)
+
+WEEK, MONTH, QUARTER, YEAR = range(4)  # places of the half-lives 7, 28, 90 and 365 days
+UNIFORM_SHARE = 0.01  # keeps a cell without history from an infinite loss
+
+
+@dataclass(frozen=True)
+class Place:
+    """The grid's neighbourhoods: means over the cells one and two steps away."""
+
+    ring1: csr_array
+    ring2: csr_array
+
+    @classmethod
+    def of(cls, grid: HexGrid) -> Place:
+        """The rings of every cell of ``grid``."""
+        return cls(grid.ring(1), grid.ring(2))
+
+
+@dataclass(frozen=True)
+class Night:
+    """One cutoff and one target: the state as known then, and the hours to forecast.
+
+    ``members``: indices on the category axis that the target sums. Rates are incidents per hour.
+    """
+
+    state: State
+    spec: StateSpec
+    place: Place
+    hours: HourRange
+    members: tuple[int, ...]
+
+    @cached_property
+    def shares(self) -> Floats:
+        """(edge,) shares reported by age, as estimated at the cutoff."""
+        return reported_share(self.state.delay, self.state.as_of)
+
+    @cached_property
+    def _exposure(self) -> Floats:
+        age = age_of_data(self.state, self.spec) / HOUR
+        return exposures(self.shares, np.append(HALF_LIVES, SLOT_HALF_LIFE), age)
+
+    @cached_property
+    def _unreported(self) -> float:
+        """What reporting delay leaves of the slots' exposure."""
+        age = age_of_data(self.state, self.spec) / HOUR
+        full = exposures(np.ones_like(self.shares), np.array([SLOT_HALF_LIFE]), age)
+        return float(self._exposure[-1] / full[0])
+
+    @cached_property
+    def rates(self) -> Floats:
+        """(cell, half-life) the target's rate, per hour."""
+        return self.state.rate[:, self.members].sum(axis=1) / self._exposure[:-1]
+
+    @cached_property
+    def all_rates(self) -> Floats:
+        """(cell, half-life) rate of all categories together, per hour."""
+        return self.state.rate.sum(axis=1) / self._exposure[:-1]
+
+    @cached_property
+    def slot_rates(self) -> Floats:
+        """(cell, slot) the target's rate in each local hour of day and part of week, per hour."""
+        exposure = np.maximum(self.state.slot_exposure * self._unreported, 1e-9)
+        return self.state.slot[:, self.members].sum(axis=1) / exposure
+
+    @cached_property
+    def hour_rates(self) -> Floats:
+        """(cell, hour of day) smoothed over three hours with weights 1, 2, 1."""
+        plain = self.slot_rates[:, :HOUR_SLOTS]
+        return (np.roll(plain, 1, axis=1) + 2 * plain + np.roll(plain, -1, axis=1)) / 4
+
+    @cached_property
+    def of_week(self) -> NDArray[np.int64]:
+        """(hour,) local hours of the week of the hours ahead."""
+        return self.hours.hours_of_week(self.spec.zone).astype(np.int64)
+
+    @cached_property
+    def week_factor(self) -> Floats:
+        """(hour,) the city's hour of week against its mean, 1 where nothing is known."""
+        exposure = self.state.week_exposure
+        counts = self.state.week[:, self.members].sum(axis=1)
+        if counts.sum() <= 0 or exposure.sum() <= 0:
+            return np.ones(len(self.hours))
+        mean = counts.sum() / exposure.sum()
+        # One week's worth of the mean keeps an hour of week that has not occurred yet at 1.
+        factor: Floats = (counts + mean) / (exposure + 1.0) / mean
+        return factor[self.of_week]
+
+    @cached_property
+    def ring1(self) -> Floats:
+        """(cell, half-life) mean rate of the cells one step away."""
+        return np.asarray(self.place.ring1 @ self.rates)
+
+    @cached_property
+    def ring2(self) -> Floats:
+        """(cell, half-life) mean rate of the cells two steps away."""
+        return np.asarray(self.place.ring2 @ self.rates)
+
+    def over_hours(self, slots: Floats, slot_of: NDArray[np.int64]) -> Floats:
+        """(cell, hour) from (cell, slot): every hour ahead takes its slot's value."""
+        return slots[:, slot_of[self.of_week]]
+
+    @cached_property
+    def reference(self) -> Floats:
+        """(cell, hour) expected count: 365-day rate with 1 % uniform x the city's hour of week."""
+        yearly = self.rates[:, YEAR]
+        base = (1 - UNIFORM_SHARE) * yearly + UNIFORM_SHARE * yearly.mean()
+        return base[:, None] * self.week_factor
+
+    @cached_property
+    def blend(self) -> Floats:
+        """(cell, hour) expected count: 0.7 reference + 0.3 the cell's own hour-of-day rate."""
+        return 0.7 * self.reference + 0.3 * self.over_hours(self.hour_rates, HOUR_SLOT_OF)
+
+    @cached_property
+    def local_times(self) -> list[datetime]:
+        """(hour,) local starts of the hours ahead."""
+        return list(self.hours.times.tz_convert(self.spec.zone).to_pydatetime())

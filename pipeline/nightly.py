@@ -1,0 +1,270 @@
+"""A night: what was delivered -> silver -> cube and state -> model -> forecast -> layers.
+
+Every stage is skipped when its output for this night exists, so that a night that was killed goes
+on where it stopped, and a finished one does nothing. A stage's output is committed whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from deltalake import DeltaTable
+
+from cluster.connect import LazyCluster
+from forecasts.layers import write_layers
+from forecasts.schema import Forecast, TargetForecast, poisson_target
+from forecasts.store import find_run, prune, publish, run_name, stage
+from grids.cube import CubeInfo, open_repository
+from grids.hours import EPOCH, HOUR, latest_cutoff, reference_hour
+from pipeline.baselines import BASELINES, require_history
+from pipeline.config import Config
+from pipeline.cubing import append, build, state_at
+from pipeline.errors import ConfigError, MissingInputError
+from pipeline.ingest import IngestRecord, extent, ingest, known_floor, new_deliveries
+from pipeline.log import StageLog
+from pipeline.model import Model, find_model, predict, save_model
+from pipeline.night import Night, Place
+from pipeline.place import open_city
+from pipeline.replay import City
+from pipeline.silver import Arrivals, read_arrivals
+from pipeline.sources import FileSource, IncidentSource
+from pipeline.state import State, StateSpec
+from pipeline.store import Store
+from pipeline.train import train
+
+Stage = Literal["ingest", "cube", "train", "forecast"]
+_LIBRARIES = "dask distributed xgboost pandas geopandas h3 zarr icechunk deltalake".split()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One night of one city: what is asked for, and what it works with.
+
+    ``cutoff``: the forecast may use what was known then. ``now``: when the job runs.
+    """
+
+    config: Config
+    cutoff: datetime
+    now: datetime
+    source: IncidentSource
+    cluster: LazyCluster
+    log: StageLog
+
+    @property
+    def store(self) -> Store:
+        """Where the city's tables, cube and models lie."""
+        return Store(self.config.output.path)
+
+    @property
+    def reference(self) -> datetime:
+        """The first forecast hour."""
+        return EPOCH + reference_hour(self.cutoff) * HOUR
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a night did. ``run``: the folder of its layers; ``manifest``: its record."""
+
+    run: Path | None
+    manifest: dict[str, Any] = field(default_factory=dict)
+    already_done: bool = False
+
+
+def run_night(
+    config: Config,
+    now: datetime,
+    as_of: datetime | None = None,
+    until: Stage = "forecast",
+    fetch: bool = True,
+    source: IncidentSource | None = None,
+) -> Outcome:
+    """The night of ``as_of`` (aware; by default the latest cutoff before ``now``), up to a stage.
+
+    Without ``fetch`` silver is taken as it is. Raises HexcastError; then nothing is published.
+    """
+    cutoff = as_of or latest_cutoff(now, config.cutoff, config.zone)
+    _check_cutoff(config, cutoff, now)
+    log = StageLog(run_id(config, cutoff))
+    root = Path(config.output.path)
+    with Store(config.output.path).locked(), LazyCluster(config.cluster) as cluster:
+        job = Job(config, cutoff, now, source or FileSource(config.source), cluster, log)
+        done = find_run(root, job.reference)
+        if until == "forecast" and done and done["run_id"] == log.run_id:
+            return Outcome(root / "runs" / run_name(job.reference), done, already_done=True)
+        return _run(job, until, fetch)
+
+
+def run_id(config: Config, cutoff: datetime) -> str:
+    """City, reference time and fingerprint of the configuration: the key of a run."""
+    reference = EPOCH + reference_hour(cutoff) * HOUR
+    return f"{config.name}-{run_name(reference)}-{config.fingerprint}"
+
+
+def _check_cutoff(config: Config, cutoff: datetime, now: datetime) -> None:
+    if cutoff.tzinfo is None:
+        raise ConfigError(f"--as-of {cutoff} has no offset: write it as 2024-09-01T06:00Z")
+    if cutoff > now:
+        raise ConfigError(f"--as-of {cutoff:%Y-%m-%dT%H:%MZ} lies ahead: nothing is known then yet")
+    if cutoff <= config.start:
+        raise MissingInputError(
+            f"--as-of {cutoff:%Y-%m-%dT%H:%MZ} is not after the data begin "
+            f"(source.start {config.source.start}): forecast a later night"
+        )
+
+
+def _run(job: Job, until: Stage, fetch: bool) -> Outcome:
+    repository = open_repository(job.store.cube)
+    with job.log.stage("ingest"):
+        info, taken = _ingest(job, repository, fetch)
+    if until == "ingest":
+        return Outcome(None, _manifest(job, info, taken))
+    city = _city(job, info)
+    with job.log.stage("cube"):
+        state = _bring_up_to(job, info, city.spec, repository)
+    if until == "cube":
+        return Outcome(None, _manifest(job, info, taken, state))
+    with job.log.stage("train"):
+        models = _models(job, info, city, state)
+    if until == "train":
+        return Outcome(None, _manifest(job, info, taken, state, models))
+    with job.log.stage("forecast"):
+        forecast = _forecast(job, info, city, state, models)
+    return _publish(job, forecast, _manifest(job, info, taken, state, models))
+
+
+def _ingest(job: Job, repository: Any, fetch: bool) -> tuple[CubeInfo, IngestRecord]:
+    """Silver with all that is delivered, and the city's frozen grid."""
+    fresh = new_deliveries(job.source, job.store) if fetch else []
+    if not fresh and not job.store.has_silver:
+        raise MissingInputError(f"{job.store.root} holds no incidents: run hexcast ingest first")
+
+    def measure() -> tuple[float, float, float, float]:
+        return extent(job.config, job.source, fresh, job.cutoff, job.cluster.client)
+
+    info = open_city(job.config, repository, measure)
+    if not fresh:
+        return info, IngestRecord()
+    watermark = info.watermark
+    night_is_new = watermark is None or watermark < job.cutoff
+    # What comes in after a night was made for this cutoff was not known at it.
+    floor = known_floor(job.store, job.cutoff, job.now) if night_is_new else job.now
+    record = ingest(
+        job.config, job.store, job.source, fresh, info.grid, floor, job.now, job.cluster.client
+    )
+    return info, record
+
+
+def _city(job: Job, info: CubeInfo) -> City:
+    zone = job.config.zone
+    spec = StateSpec(len(info.grid), len(info.categories), info.hours.start, zone)
+    return City(spec, Place.of(info.grid), info.grid.cells, job.config.horizon_days)
+
+
+def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> State:
+    """The state at the cutoff; cube and state move forward with it, and never back."""
+    silver, cutoff = job.store.silver, job.cutoff
+    if info.watermark is None:
+        state = build(repository, silver, spec, cutoff, job.cluster)
+    elif info.watermark < cutoff:
+        state = append(repository, silver, spec, cutoff)
+    else:
+        state = state_at(repository, silver, spec, info.grid, cutoff)
+    require_history(state, spec.started)
+    return state
+
+
+def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
+    """A model of every target made at or before the cutoff; new ones where those are too old."""
+    config, root = job.config, job.store.models
+    age = config.model.retrain_days
+    found = {t: find_model(root, t, config.fingerprint, job.cutoff, age) for t in config.targets}
+    missing = [target for target, model in found.items() if model is None]
+    if missing:
+        known = _known(job, info)
+        for model in train(
+            config, city, info.categories, missing, known, state, job.cluster.client
+        ):
+            save_model(root, model, config.fingerprint)
+            found[model.target] = model
+    return [model for model in found.values() if model is not None]
+
+
+def _known(job: Job, info: CubeInfo) -> Arrivals:
+    return read_arrivals(job.store.silver, info.grid, info.categories, job.cutoff)
+
+
+def _forecast(job: Job, info: CubeInfo, city: City, state: State, models: list[Model]) -> Forecast:
+    hours = city.hours_ahead(job.cutoff)
+    targets = []
+    for model in models:
+        members = tuple(info.categories.index(g) for g in job.config.targets[model.target])
+        night = Night(state, city.spec, city.place, hours, members)
+        targets.append(target_forecast(model, night))
+    return Forecast(
+        run_id=job.log.run_id,
+        as_of=job.cutoff,
+        hours=hours,
+        timezone=job.config.zone,
+        grid=info.grid,
+        targets=tuple(targets),
+        hotspot_share=job.config.hotspot_share,
+    )
+
+
+def target_forecast(model: Model, night: Night) -> TargetForecast:
+    """What is issued for a night: the model where it won, else the best baseline."""
+    baseline = BASELINES[model.baseline](night)
+    expected = predict(model.booster, night) if model.booster is not None else baseline
+    return poisson_target(model.target, expected, baseline, model.label)
+
+
+def _publish(job: Job, forecast: Forecast, manifest: dict[str, Any]) -> Outcome:
+    root = Path(job.config.output.path)
+    with stage(root) as folder:
+        with job.log.stage("layers"):
+            write_layers(forecast, folder)
+        manifest |= {"seconds": job.log.seconds, "peak_mib": job.cluster.peak_mib()}
+        run = publish(root, job.reference, folder, manifest)
+    prune(root, job.config.output.keep_days)
+    return Outcome(run, find_run(root, job.reference) or manifest)
+
+
+def _manifest(
+    job: Job,
+    info: CubeInfo,
+    taken: IngestRecord,
+    state: State | None = None,
+    models: list[Model] | None = None,
+) -> dict[str, Any]:
+    """The run's record, as far as the night has come."""
+    hours = reference_hour(job.cutoff)
+    return {
+        "run_id": job.log.run_id,
+        "city": job.config.name,
+        "as_of": job.cutoff.isoformat(),
+        "reference_time": (EPOCH + hours * HOUR).isoformat(),
+        "made_at": job.now.isoformat(),
+        "configuration": job.config.fingerprint,
+        "police_initiated_allowed": list(job.config.allow_police_initiated),
+        "silver_version": DeltaTable(job.store.silver).version(),
+        "ingest": asdict(taken),
+        "cells": len(info.grid),
+        "incidents_known": state.incidents if state else None,
+        "models": [_model_record(model) for model in models or []],
+        "seconds": job.log.seconds,
+        "versions": {name: version(name) for name in ("hexcast", *_LIBRARIES)},
+    }
+
+
+def _model_record(model: Model) -> dict[str, Any]:
+    return {
+        "target": model.target,
+        "issued": model.label,
+        "baseline": model.baseline,
+        "made_from": model.cutoff.isoformat(),
+        **model.record,
+    }

@@ -1,0 +1,71 @@
+"""The city's grid: made from its boundary, box or extent on the first night, then frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import fsspec
+import geopandas
+import icechunk
+import pyogrio.errors
+import shapely
+
+from grids.cube import BRANCH, CubeInfo, create_cube, hour_of, read_info
+from grids.hexgrid import HexGrid
+from pipeline.config import Config
+from pipeline.errors import ConfigError, MissingInputError
+
+Bounds = tuple[float, float, float, float]
+
+
+def read_boundary(path: str) -> shapely.Geometry:
+    """The union of the polygons in a vector file, EPSG:4326.
+
+    Raises MissingInputError where there is no file, ConfigError where it holds no polygon.
+    """
+    filesystem, name = fsspec.core.url_to_fs(path)
+    if not filesystem.exists(name):
+        raise MissingInputError(f"grid.boundary: no file at {path}: check the path, or deliver it")
+    try:
+        frame = geopandas.read_file(path)
+    except pyogrio.errors.DataSourceError as fault:
+        raise ConfigError(f"grid.boundary: {path} is no vector file: {fault}") from fault
+    frame = frame.to_crs(4326) if frame.crs else frame
+    union = shapely.make_valid(frame.geometry.union_all())
+    if union.is_empty or union.area == 0:
+        raise ConfigError(f"grid.boundary: {path} holds no polygon: give the city's outline")
+    parts = shapely.get_parts(union)
+    return shapely.MultiPolygon([part for part in parts if part.geom_type == "Polygon"])
+
+
+def make_grid(config: Config, extent: Callable[[], Bounds]) -> HexGrid:
+    """Cells over the boundary, else over the box, else over the incidents' own extent."""
+    if config.grid.boundary:
+        return HexGrid.from_polygon(read_boundary(config.grid.boundary), config.grid.resolution)
+    return HexGrid.from_extent(*(config.grid.bounds or extent()), config.grid.resolution)
+
+
+def is_created(repository: icechunk.Repository) -> bool:
+    """Whether the repository holds a cube; a new one is empty."""
+    snapshots = repository.ancestry(branch=BRANCH)
+    return sum(1 for _ in zip(range(2), snapshots, strict=False)) > 1
+
+
+def open_city(
+    config: Config, repository: icechunk.Repository, extent: Callable[[], Bounds]
+) -> CubeInfo:
+    """The city's frozen grid and axes, made on the first call.
+
+    Raises ConfigError where the store was made with a configuration that gives other cubes.
+    """
+    if not is_created(repository):
+        grid = make_grid(config, extent)
+        made_with = {"city": config.name, "configuration": config.store_fingerprint}
+        create_cube(repository, grid, config.grouping.names, hour_of(config.start), made_with)
+    info = read_info(repository.readonly_session(BRANCH).store)
+    if info.attributes["configuration"] != config.store_fingerprint:
+        raise ConfigError(
+            f"{config.output.path} was made with other columns, groups, grid, timezone, start or "
+            "delivery lag than the configuration now has: undo that, or give another output.path"
+        )
+    return info

@@ -1,0 +1,235 @@
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import duckdb_extensions
+import geopandas
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pyogrio
+import pytest
+import shapely
+from test_schema import GRID, tiny_forecast
+
+from forecasts.layers import write_geopackage, write_geoparquet, write_layers
+from forecasts.schema import Forecast, poisson_target, to_frame
+from forecasts.style import class_breaks, class_labels, colours
+from grids.hexgrid import HexGrid
+from grids.hours import HourRange
+
+
+@pytest.fixture(scope="module")
+def forecast() -> Forecast:
+    return tiny_forecast()
+
+
+@pytest.fixture(scope="module")
+def frame(forecast):
+    return to_frame(forecast)
+
+
+@pytest.fixture(scope="module")
+def parquet(forecast, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("parquet") / "forecast.parquet"
+    write_geoparquet(forecast, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def geopackage(forecast, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("gpkg") / "forecast.gpkg"
+    write_geopackage(forecast, path)
+    return path
+
+
+def query(path, sql, *values):
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute(sql, values).fetchall()
+
+
+def assert_same_values(found, frame):
+    for name in frame.columns.drop("geometry"):
+        values, truth = found[name], frame[name]
+        if str(truth.dtype).startswith("datetime"):
+            assert str(values.dt.tz) == "UTC"
+            values = values.dt.as_unit("us")
+        pd.testing.assert_series_equal(values, truth, check_dtype=False, obj=name)
+
+
+def test_geoparquet_reads_back_as_the_layer(parquet, frame):
+    found = geopandas.read_parquet(parquet)
+    assert {n: str(d) for n, d in found.dtypes.items()} == {
+        n: str(d) for n, d in frame.dtypes.items()
+    }
+    assert_same_values(found, frame)
+    assert found.crs == "EPSG:4326"
+    assert shapely.equals(found.geometry.array, frame.geometry.array).all()
+
+
+def test_geoparquet_metadata(parquet):
+    file = pq.ParquetFile(parquet)
+    geo = json.loads(file.metadata.metadata[b"geo"])
+    assert geo["version"] == "1.1.0"
+    assert geo["primary_column"] == "geometry"
+    column = geo["columns"]["geometry"]
+    assert column["encoding"] == "WKB"
+    assert column["geometry_types"] == ["Polygon"]
+    assert column["crs"]["id"] == {"authority": "EPSG", "code": 4326}
+    assert column["covering"]["bbox"]["xmin"] == ["bbox", "xmin"]
+    chunk = file.metadata.row_group(0).column(0)
+    assert chunk.compression == "ZSTD"
+    times = [file.schema_arrow.field(name).type for name in ("valid_start", "valid_end", "as_of")]
+    assert [str(kind) for kind in times] == ["timestamp[us, tz=UTC]"] * 3
+
+
+def row_group_boxes(metadata):
+    """(row group, 4) west, south, east, north of every row group, by its statistics."""
+    paths = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    boxes = []
+    for group in range(metadata.num_row_groups):
+        columns = {path: metadata.row_group(group).column(i) for i, path in enumerate(paths)}
+        low = [columns[f"bbox.{side}"].statistics.min for side in ("xmin", "ymin")]
+        high = [columns[f"bbox.{side}"].statistics.max for side in ("xmax", "ymax")]
+        boxes.append(low + high)
+    return np.array(boxes)
+
+
+def test_geoparquet_row_groups_are_compact(tmp_path, forecast):
+    grid = HexGrid.from_extent(-105.1, 39.6, -104.7, 39.9, 9)
+    rates = np.full((len(grid), 24), 0.1)
+    uniform = (poisson_target("all", rates, rates, "uniform"),)
+    write_geoparquet(replace(forecast, grid=grid, targets=uniform), tmp_path / "wide.parquet")
+    metadata = pq.read_metadata(tmp_path / "wide.parquet")
+    sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    assert len(sizes) > 4
+    assert set(sizes[:-1]) == {50_000}
+    touched = shapely.box(*row_group_boxes(metadata).T)
+    corner = shapely.box(-105.09, 39.61, -105.08, 39.62)
+    assert 1 <= shapely.intersects(touched, corner).sum() <= 2
+
+
+def test_duckdb_reads_the_geoparquet(parquet, frame):
+    duckdb_extensions.import_extension("spatial")
+    with duckdb.connect() as database:
+        database.execute("LOAD spatial")
+        database.execute("SET TimeZone = 'UTC'")
+        rows = database.execute(
+            "SELECT count(*), count(DISTINCT hex_id), sum(all_expected::DOUBLE),"
+            " count(*) FILTER (violent_hotspot), epoch(min(valid_start)), epoch(max(valid_end)),"
+            " sum(ST_Area(geometry)), bool_and(ST_XMin(geometry) >= bbox.xmin - 1e-5),"
+            " count(DISTINCT ST_AsWKB(geometry)) FROM read_parquet(?)",
+            [str(parquet)],
+        ).fetchone()
+    hours = HourRange(479214, 479238)
+    assert rows[:2] == (len(frame), len(GRID))
+    assert rows[2] == pytest.approx(frame["all_expected"].astype("float64").sum())
+    assert rows[3] == frame["violent_hotspot"].sum()
+    assert rows[4:6] == (hours.start * 3600, hours.stop * 3600)
+    assert rows[6] == pytest.approx(24 * shapely.area(GRID.polygons).sum())
+    assert rows[7:] == (True, len(GRID))
+
+
+def test_geopackage_hours_read_back_as_the_layer(geopackage, frame):
+    found = pyogrio.read_dataframe(geopackage, layer="hours")
+    assert list(found.columns) == list(frame.columns)
+    assert_same_values(found, frame)
+    assert found.crs == "EPSG:4326"
+    assert shapely.equals(found.geometry.array, frame.geometry.array).all()
+    kept = ("float32", "int16", "bool")
+    wanted = {n: str(d) for n, d in frame.dtypes.items() if str(d) in kept}
+    assert {name: str(found[name].dtype) for name in wanted} == wanted
+
+
+def test_geopackage_holds_every_geometry_once(geopackage):
+    cells = pyogrio.read_dataframe(geopackage, layer="cells")
+    assert cells["hex_id"].tolist() == GRID.hex_ids
+    assert shapely.equals(cells.geometry.array, GRID.polygons).all()
+
+
+def test_geopackage_box_selects_the_hours_of_its_cells(geopackage):
+    box = (-104.985, 39.735, -104.98, 39.74)
+    cells = pyogrio.read_dataframe(geopackage, layer="cells", bbox=box)
+    hours = pyogrio.read_dataframe(geopackage, layer="hours", bbox=box)
+    assert 0 < len(cells) < len(GRID)
+    assert set(hours["hex_id"]) == set(cells["hex_id"])
+    assert len(hours) == 24 * len(cells)
+
+
+def test_geopackage_registers_its_layers(geopackage):
+    kinds = dict(query(geopackage, "SELECT table_name, data_type FROM gpkg_contents"))
+    assert kinds == {
+        "cells": "features",
+        "hours": "features",
+        "cell_hours": "attributes",
+        "hours_of_run": "attributes",
+        "layer_styles": "attributes",
+    }
+    geometry = "SELECT column_name, geometry_type_name, srs_id FROM gpkg_geometry_columns"
+    assert set(query(geopackage, geometry)) == {("geom", "POLYGON", 4326)}
+    extent = "SELECT DISTINCT min_x, min_y, max_x, max_y FROM gpkg_contents"
+    extents = query(geopackage, f"{extent} WHERE data_type = 'features'")
+    assert extents == [pytest.approx(shapely.total_bounds(GRID.polygons))]
+
+
+def test_geopackage_times_are_text_with_milliseconds(geopackage):
+    first = query(geopackage, "SELECT valid_start, valid_end, as_of FROM hours LIMIT 1")
+    six, seven = "2024-09-01T06:00:00.000Z", "2024-09-01T07:00:00.000Z"
+    assert first == [(six, seven, six)]
+
+
+def test_geopackage_rows_have_unique_ids(geopackage, frame):
+    ids = [row[0] for row in query(geopackage, "SELECT OGC_FID FROM hours")]
+    assert sorted(ids) == list(range(1, len(frame) + 1))
+
+
+def test_geopackage_join_runs_on_primary_keys(geopackage):
+    steps = [row[3] for row in query(geopackage, "EXPLAIN QUERY PLAN SELECT * FROM hours")]
+    assert [step.split()[0] for step in steps] == ["SCAN", "SEARCH", "SEARCH"]
+    assert all("USING INTEGER PRIMARY KEY" in step for step in steps[1:])
+
+
+def test_geopackage_has_one_default_style_per_layer(geopackage):
+    styles = query(geopackage, "SELECT f_table_name, useAsDefault, styleQML FROM layer_styles")
+    assert [style[:2] for style in styles] == [("hours", 1), ("cells", 1)]
+    assert all(qml.startswith("<!DOCTYPE qgis") and "$" not in qml for *_, qml in styles)
+
+
+def test_an_old_geopackage_is_replaced(tmp_path, forecast, geopackage):
+    path = tmp_path / "forecast.gpkg"
+    path.write_bytes(geopackage.read_bytes())
+    write_geopackage(tiny_forecast(names=("property",)), path)
+    assert "property_rank" in pyogrio.read_info(path, layer="hours")["fields"]
+    assert "all_rank" not in pyogrio.read_info(path, layer="hours")["fields"]
+
+
+def test_nothing_is_written_that_is_not_the_layer(tmp_path, forecast):
+    target = forecast.target("all")
+    broken = poisson_target("all", target.expected, target.baseline * np.nan, "broken")
+    bad = replace(forecast, targets=(broken,))
+    for write in (write_geoparquet, write_geopackage):
+        with pytest.raises(ValueError, match="all_baseline lacks"):
+            write(bad, tmp_path / "bad")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_write_layers_writes_all_three(tmp_path, forecast):
+    paths = write_layers(forecast, tmp_path)
+    assert sorted(paths) == ["forecast.gpkg", "forecast.parquet", "map.png"]
+    assert {path.name: path for path in tmp_path.iterdir()} == paths
+
+
+def test_classes_are_quantiles():
+    values = np.arange(1001) / 1000
+    assert class_breaks(values).tolist() == pytest.approx([0.5, 0.75, 0.9, 0.95, 0.99])
+    assert class_labels(class_breaks(values), " %")[0] == "up to 0.5 %"
+    assert len(class_labels(class_breaks(values))) == len(colours(6)) == 6
+
+
+def test_equal_quantiles_are_one_break():
+    assert class_breaks([0.3] * 10).tolist() == [0.3]
+    assert class_labels(np.array([0.000025])) == ["up to 0.000025", "over 0.000025"]
+    assert colours(2) == [colours(6)[0], colours(6)[-1]]

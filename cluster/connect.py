@@ -15,6 +15,8 @@ from distributed import Client, LocalCluster
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ENCRYPTED = ("tls", "wss")
+SCHEMES = ("tcp", "ucx", "ws", *ENCRYPTED)
 
 
 class ClusterUnavailableError(Exception):
@@ -45,8 +47,12 @@ class ClusterSpec(BaseModel):
             raise ValueError(
                 "kind: address needs the scheduler's address, as in tcp://127.0.0.1:8786"
             )
-        url = urlsplit(self.address)
-        if url.scheme == "tcp" and url.hostname not in LOOPBACK and not self.insecure:
+        # Dask takes an address without a scheme for tcp.
+        url = urlsplit(self.address if "://" in self.address else f"tcp://{self.address}")
+        if url.scheme not in SCHEMES:
+            raise ValueError(f"{self.address}: the scheme is one of {', '.join(SCHEMES)}")
+        safe = url.scheme in ENCRYPTED or url.hostname in LOOPBACK
+        if not safe and not self.insecure:
             raise ValueError(
                 f"{self.address} is not encrypted and a scheduler runs any code it is sent: "
                 "use tls://, or say insecure: true on a network that you trust"
@@ -75,7 +81,7 @@ def _local(spec: ClusterSpec) -> LocalCluster:
         n_workers=spec.workers or os.cpu_count() or 1,
         threads_per_worker=1,
         memory_limit=int(spec.memory_gib * 2**30),
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         host="127.0.0.1",
     )
 
@@ -88,6 +94,11 @@ def _remote(spec: ClusterSpec) -> Iterator[Client]:
         raise ClusterUnavailableError(
             f"no scheduler answers at {spec.address} within {spec.timeout_seconds:g} s: start it, "
             "correct cluster.address, or use kind: local"
+        ) from fault
+    except TypeError as fault:  # distributed's answer to a missing certificate
+        raise ClusterUnavailableError(
+            f"no encrypted connection to {spec.address}: name the certificates in Dask's "
+            "configuration, distributed.comm.tls"
         ) from fault
     with client:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,12 @@ class SparseCounts:
 
 
 def net_changes(events: Events, cells: int, categories: int) -> SparseCounts:
-    """The net change of every slot that the events touch, in (hour, cell, category) order."""
+    """The net change of every slot that the events touch, in (hour, cell, category) order.
+
+    Raises ValueError for an index outside its axis, which would count in another slot.
+    """
+    _check_inside("cell", events.cell, cells)
+    _check_inside("category", events.category, categories)
     # int64 from the start: a flat index over decades of a city outgrows 32 bits.
     flat = (events.hour * cells + events.cell) * categories + events.category
     slots, place = np.unique(flat, return_inverse=True)
@@ -54,12 +60,20 @@ def net_changes(events: Events, cells: int, categories: int) -> SparseCounts:
     )
 
 
+def _check_inside(axis: str, index: NDArray[np.signedinteger[Any]], size: int) -> None:
+    if index.size and not 0 <= index.min() <= index.max() < size:
+        raise ValueError(
+            f"{axis} {index.min()} to {index.max()} of an axis of {size}: drop what is outside"
+        )
+
+
 def bin_incidents(
     events: Events, hours: HourRange, cells: int, categories: int
 ) -> NDArray[np.uint16]:
     """Counts (time, cell, category) uint16, incidents per hour, of the events within ``hours``.
 
-    Raises ValueError where a slot would fall below zero or above 65,535.
+    Raises ValueError where a slot would fall below zero or above 65,535, and for a cell or
+    category outside its axis.
     """
     inside = (events.hour >= hours.start) & (events.hour < hours.stop)
     chosen = Events(

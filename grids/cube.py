@@ -167,7 +167,7 @@ def write_shard(store: Any, hours: HourRange, counts: NDArray[np.uint16]) -> Non
     """Write one whole shard. ``counts``: (time, cell, category) uint16 for exactly ``hours``."""
     group = zarr.open_group(store, mode="r+")
     first = hours.start - int(str(group.attrs["start"]))
-    if first % SHARD_HOURS:
+    if first < 0 or first % SHARD_HOURS:
         raise ValueError(f"hour {hours.start} begins no shard of {SHARD_HOURS} hours")
     _array(group, "counts")[first : first + len(hours)] = counts
 
@@ -196,14 +196,27 @@ def open_cube(path: str, tag: str | None = None) -> xr.Dataset:
     """The cube as xarray sees it: lazily read, categories by name, hours as timestamps (UTC).
 
     ``tag`` names an earlier night (its cutoff, as in ``20240901T060000Z``); without it the last
-    commit is opened. xdggs understands the dataset: ``xdggs.decode(open_cube(path))``.
+    commit is opened. xdggs understands the dataset: ``xdggs.decode(open_cube(path))``. Raises
+    FileNotFoundError where there is no cube.
     """
-    repository = open_repository(path)
+    repository = _existing_repository(path)
     session = repository.readonly_session(tag=tag) if tag else repository.readonly_session(BRANCH)
     times = xr.coders.CFDatetimeCoder(time_unit="us")
-    dataset = xr.open_zarr(session.store, consolidated=False, chunks={}, decode_times=times)
+    dataset: xr.Dataset = xr.open_zarr(
+        session.store, consolidated=False, chunks={}, decode_times=times
+    )
     names = str(dataset["category"].attrs["flag_meanings"]).split(" ")
-    return dataset.assign_coords(category=("category", names)).set_coords("cell_ids")
+    named: xr.Dataset = dataset.assign_coords(category=("category", names))
+    return named.set_coords("cell_ids")
+
+
+def _existing_repository(path: str) -> icechunk.Repository:
+    # A reader must not leave an empty store behind where the path is misspelt.
+    if "://" in path or Path(path).is_dir():
+        storage = _storage(path)
+        if icechunk.Repository.exists(storage):
+            return icechunk.Repository.open(storage)
+    raise FileNotFoundError(f"no cube at {path}: check the path, or run a night first")
 
 
 def tag_of(cutoff: datetime) -> str:

@@ -50,8 +50,7 @@ class HexGrid:
     cells: NDArray[np.uint64]
 
     def __post_init__(self) -> None:
-        if not 0 <= self.resolution <= 15:
-            raise ValueError(f"H3 resolution {self.resolution}: use 0 to 15 (9 is about 0.1 km2)")
+        _check_resolution(self.resolution)
         if len(self.cells) == 0:
             raise ValueError("the grid has no cells: the boundary or extent is empty")
         if len(np.unique(self.cells)) != len(self.cells):
@@ -59,7 +58,14 @@ class HexGrid:
 
     @classmethod
     def from_polygon(cls, polygon: shapely.Geometry, resolution: int) -> HexGrid:
-        """Every cell that overlaps ``polygon`` (EPSG:4326), so that its border loses no incident."""
+        """Every cell that overlaps ``polygon`` (EPSG:4326): its border loses no incident.
+
+        Raises ValueError for anything but a polygon or multipolygon with an area.
+        """
+        _check_resolution(resolution)
+        if polygon.geom_type not in ("Polygon", "MultiPolygon") or polygon.is_empty:
+            found = f"an empty {polygon.geom_type}" if polygon.is_empty else polygon.geom_type
+            raise ValueError(f"a grid covers a polygon or multipolygon, but this is {found}")
         shape = h3.geo_to_h3shape(polygon)
         ids = h3.api.basic_int.h3shape_to_cells_experimental(shape, resolution, contain="overlap")
         # Cells that two parts of a multipolygon share are listed twice.
@@ -78,6 +84,8 @@ class HexGrid:
         if attributes.get("grid_name") != "h3":
             found = attributes.get("grid_name")
             raise ValueError(f"grid_name is {found!r}, not 'h3': this is not a hexcast cube")
+        if "level" not in attributes:
+            raise ValueError("the cells have no attribute level, the H3 resolution: add it")
         return cls(int(attributes["level"]), np.asarray(cells, np.uint64))
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,6 +144,11 @@ class HexGrid:
         rows, columns = rows[columns >= 0], columns[columns >= 0]
         size = np.bincount(rows, minlength=len(self))
         return csr_array((1.0 / size[rows], (rows, columns)), shape=(len(self), len(self)))
+
+
+def _check_resolution(resolution: int) -> None:
+    if not 0 <= resolution <= 15:
+        raise ValueError(f"H3 resolution {resolution}: use 0 to 15 (9 is about 0.1 km2)")
 
 
 def _hilbert_order(cells: NDArray[np.uint64]) -> NDArray[np.uint64]:

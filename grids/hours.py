@@ -118,8 +118,12 @@ def reference_hour(cutoff: datetime) -> int:
 
 
 def horizon(cutoff: datetime, timezone: ZoneInfo, days: int = 1) -> HourRange:
-    """From the reference time to the same local clock time ``days`` later (23 to 25 hours a day)."""
-    start = reference_hour(cutoff)
-    local = (EPOCH + start * HOUR).astimezone(timezone)
+    """From the reference time to that of a cutoff at the same local clock ``days`` later.
+
+    A day has 23 to 25 hours, and the horizons of nightly cutoffs tile. One exception: where the
+    clocks skip the cutoff itself, that night's horizon ends an hour after the next one begins.
+    """
+    # By the cutoff's own clock: its reference hour may lie beyond a change of the clocks.
+    local = cutoff.astimezone(timezone)
     stop = local_instant(local + timedelta(days=days), local.time(), timezone)
-    return HourRange(start, reference_hour(stop))
+    return HourRange(reference_hour(cutoff), reference_hour(stop))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,9 @@ from pipeline.sources import DELIVERY, MALFORMED
 
 NEAR_ZERO_DEGREES = 0.5
 UTC_TIME = "datetime64[us, UTC]"
+# Times beyond are unreadable: nanoseconds, in which some texts are read, reach little further.
+READABLE = pd.Timestamp("1700-01-01"), pd.Timestamp("2200-01-01")
+_OFFSET = r"\d[T ].*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
 
 CLEAN = {
     "id": "str",
@@ -66,15 +70,16 @@ class Cleaner:
 
     def __call__(self, raw: pd.DataFrame) -> pd.DataFrame:
         """Canonical incidents of one partition, in the order delivered; columns as in CLEAN."""
+        raw = raw.astype("str")  # Dask may make it the other text type, which knows no empty cells
         text = raw.apply(lambda column: column.str.strip())
         out = pd.DataFrame({"content": _content(text)}, index=text.index)
         reasons = _Reasons(text.index)
-        reasons.add("malformed row", text[MALFORMED] != "")
+        reasons.add("malformed row", raw[MALFORMED] != "")
         self._keys(text, out)
         self._times(text, out, reasons)
         self._places(text, out, reasons)
         self._offence(text, out, reasons)
-        out["delivery"] = text[DELIVERY]
+        out["delivery"] = raw[DELIVERY]
         out["reason"] = reasons.text
         out["row"] = _raw_rows(raw, reasons.text != "")
         return out[list(CLEAN)].astype(CLEAN)
@@ -131,9 +136,8 @@ class Cleaner:
         return until.where(until >= occurred)
 
     def _instants(self, column: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
-        """Local text to UTC, and which of them were ambiguous or did not exist."""
-        naive = parse_local(column, self.config.source.date_formats)
-        return localize(naive, self.config.zone)
+        """Text to UTC, and which of the local clock times were ambiguous or did not exist."""
+        return parse_times(column, self.config.source.date_formats, self.config.zone)
 
     def _places(self, text: pd.DataFrame, out: pd.DataFrame, reasons: _Reasons) -> None:
         columns = self.config.source.columns
@@ -182,17 +186,28 @@ class _Reasons:
         self.text = self.text.mask(np.asarray(found, bool) & (self.text == ""), reason)
 
 
-def parse_local(column: pd.Series, formats: tuple[str, ...]) -> pd.Series:
-    """Naive local times in microseconds; each text by the first format that reads it, else NaT."""
-    times = pd.Series(pd.NaT, index=column.index, dtype="datetime64[us]")
-    rest = column != ""
+def parse_times(
+    column: pd.Series, formats: tuple[str, ...], zone: ZoneInfo
+) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """UTC in microseconds, with masks of the ambiguous and of the nonexistent local times.
+
+    Each text is read by the first format that can, else it is NaT. One with an offset from UTC is
+    an instant; any other is what the local clock showed.
+    """
+    clock = pd.Series(pd.NaT, index=column.index, dtype="datetime64[us]")
+    has_offset = pd.Series(False, index=column.index)
+    rest = column.str.contains(r"\d")  # pandas would take "now" and "today" for the present time
     for form in formats:
         if not rest.any():
             break
-        parsed = pd.to_datetime(column[rest], format=form, errors="coerce")
-        times[rest] = parsed.astype("datetime64[us]")
-        rest &= times.isna()
-    return times
+        parsed = pd.to_datetime(column[rest], format=form, errors="coerce", utc=True)
+        clock[rest] = parsed.dt.tz_localize(None).dt.as_unit("us")
+        is_iso = form == "ISO8601"
+        has_offset[rest] = column[rest].str.contains(_OFFSET) if is_iso else "%z" in form.lower()
+        rest &= clock.isna()
+    clock = clock.where(clock.between(*READABLE))
+    local, ambiguous, nonexistent = localize(clock.where(~has_offset), zone)
+    return local.where(~has_offset, clock.dt.tz_localize("UTC")), ambiguous, nonexistent
 
 
 def _content(text: pd.DataFrame) -> NDArray[np.int64]:

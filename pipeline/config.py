@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, time, timedelta
-from datetime import date as Date
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -82,7 +81,7 @@ class Source(Section):
     columns: Columns
     date_formats: tuple[str, ...] = ("ISO8601",)
     crs: str = "EPSG:4326"
-    start: Date
+    start: date
     delivery_lag_days: float = Field(default=0.0, ge=0)
     retracted: tuple[str, ...] = ()
 
@@ -205,6 +204,14 @@ class Config(Section):
             raise ValueError("write the cutoff as local hours and minutes, as in 06:00")
         return value
 
+    @field_validator("groups")
+    @classmethod
+    def _groups_are_names(cls, value: dict[str, Group]) -> dict[str, Group]:
+        for group in value:  # the cube lists them in one text, parted by blanks
+            if not group.isidentifier():
+                raise ValueError(f"group {group!r}: use letters, digits and _")
+        return value
+
     @model_validator(mode="after")
     def _targets_are_sums_of_groups(self) -> Config:
         axis = self.grouping.names
@@ -224,6 +231,13 @@ class Config(Section):
     @model_validator(mode="after")
     def _police_initiated_is_named(self) -> Config:
         allowed = {normalize(name) for name in self.allow_police_initiated}
+        barred = self.groups.get(POLICE_INITIATED, Group()).categories
+        for category in barred:
+            if normalize(category) in allowed:
+                raise ValueError(
+                    f"{category!r} stands in group {POLICE_INITIATED} and in "
+                    "allow_police_initiated: keep one"
+                )
         used = {group for groups in self.targets.values() for group in groups}
         for group in used & self.groups.keys():
             for category in self.groups[group].categories:
@@ -266,6 +280,6 @@ class Config(Section):
 _PATHS = {"source": {"path": True}, "grid": {"boundary": True}}
 
 
-def _digest(config: Config, exclude: dict[str, object]) -> str:
+def _digest(config: Config, exclude: dict[str, Any]) -> str:
     text = config.model_dump_json(exclude=exclude)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

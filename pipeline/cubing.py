@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import dask
 import dask.dataframe as dd
 import icechunk
 import numpy as np
@@ -17,6 +16,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import zarr
+from dask.delayed import delayed
 
 from cluster.connect import LazyCluster
 from grids.counts import Events, bin_incidents, net_changes
@@ -58,10 +58,11 @@ def build(
     require_history(state, spec.started)
     session = repository.writable_session(BRANCH)
     extend_hours(session.store, reference_hour(cutoff))
-    session.commit("lengthen the time axis")  # a session with changes cannot be forked
+    if session.has_uncommitted_changes:  # such a session cannot be forked
+        session.commit("lengthen the time axis")
     session = repository.writable_session(BRANCH)
     fork, hours = session.fork(), HourRange(spec.start, reference_hour(cutoff))
-    write = dask.delayed(_write_shards)
+    write = delayed(_write_shards)
     tasks = [write(part, fork, info, hours) for part in _by_shard(table, info, cutoff)]
     session.merge(*cluster.client.compute(tasks, sync=True))
     _commit(repository, session, state)

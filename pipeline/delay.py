@@ -82,13 +82,12 @@ def reported_share(table: NDArray[np.int64], cutoff: datetime) -> NDArray[np.flo
     in_bin = (by_age * old_enough).sum(axis=0)
     up_to = (cumulative * old_enough).sum(axis=0)
     hazard = np.divide(in_bin, up_to, out=np.zeros(len(DELAY_EDGES)), where=up_to > 0)
-    later = np.append((1.0 - hazard[1:])[::-1].cumprod()[::-1], 1.0)
-    return later
+    return np.append((1.0 - hazard[1:])[::-1].cumprod()[::-1], 1.0)
 
 
 def share_at(shares: NDArray[np.float64], age: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share known by each age (hours), between the edges by straight lines."""
-    return np.interp(age, np.append(0.0, DELAY_EDGES), np.append(0.0, shares))
+    return np.asarray(np.interp(age, np.append(0.0, DELAY_EDGES), np.append(0.0, shares)))
 
 
 def maturity(shares: NDArray[np.float64], share: float = 0.95) -> timedelta:
@@ -110,4 +109,4 @@ def exposures(
     scale = half_lives / np.log(2.0)
     first, last = min(DELAY_EDGES[-1], age_of_data), age_of_data
     tail = scale * (0.5 ** (first / half_lives) - 0.5 ** (last / half_lives))
-    return np.maximum(recent.sum(axis=0) + tail, 1e-9)
+    return np.asarray(np.maximum(recent.sum(axis=0) + tail, 1e-9))

@@ -44,7 +44,7 @@ def _count(values: Floats) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class Feature:
-    """A named column: its values for a night, as (cell, 1), (1, hour) or (cell, hour), and codes."""
+    """A named column: a night's values as (cell, 1), (1, hour) or (cell, hour), and their codes."""
 
     name: str
     values: Callable[[Night], Floats]
@@ -62,7 +62,8 @@ def _over_time(values: list[int]) -> Floats:
 def _trend(night: Night) -> Floats:
     """The last month against the last year, both drawn to the city's mean where counts are few."""
     prior = night.rates[:, YEAR].mean() + 1e-12
-    return (night.rates[:, MONTH] + prior) / (night.rates[:, YEAR] + prior)
+    trend: Floats = (night.rates[:, MONTH] + prior) / (night.rates[:, YEAR] + prior)
+    return trend
 
 
 def _kernel(night: Night) -> Floats:

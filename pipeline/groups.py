@@ -34,7 +34,8 @@ class Grouping:
     """Which group a category belongs to: by name, then by pattern, else ``other``.
 
     A category that police presence brings about goes to ``police_initiated`` unless a group or
-    ``allowed`` names it. ``names`` is the order of the cube's category axis.
+    ``allowed`` names it: a pattern alone is no name, for it may catch more than was meant.
+    ``names`` is the order of the cube's category axis.
     """
 
     names: tuple[str, ...]
@@ -47,11 +48,12 @@ class Grouping:
         key = normalize(category)
         if key in self.by_name:
             return self.by_name[key]
+        if is_police_initiated(category) and key not in self.allowed:
+            return POLICE_INITIATED
         for pattern, group in self.by_pattern:
             if pattern.fullmatch(category.strip()):
                 return group
-        barred = is_police_initiated(category) and key not in self.allowed
-        return POLICE_INITIATED if barred else OTHER
+        return OTHER
 
     def classify(self, categories: pd.Series) -> pd.Series:
         """Group of every category, text to text."""

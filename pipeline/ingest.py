@@ -71,8 +71,12 @@ def ingest(
     cleaner = Cleaner(config, grid, now, floor)
     rows = source.read(deliveries).map_partitions(cleaner, meta=clean_meta())
     shuffled = rows.shuffle("id", npartitions=min(rows.npartitions, MAX_FILES))
+    # A run that was killed between the two commits has already put these in quarantine.
+    quarantined = tuple(
+        d.address for d in deliveries if taken_version(store.quarantine, d.address) == d.version
+    )
     tasks = shuffled.map_partitions(
-        _settle_and_write, store, now, floor is not None, meta=pd.DataFrame({"outcome": ["{}"]})
+        _settle_and_write, store, now, quarantined, meta=pd.DataFrame({"outcome": ["{}"]})
     )
     outcomes = [json.loads(text) for text in client.compute(tasks, sync=True)["outcome"]]
     record = _record(deliveries, outcomes)
@@ -88,13 +92,13 @@ def clean_meta() -> pd.DataFrame:
 
 
 def _settle_and_write(
-    rows: pd.DataFrame, store: Store, now: datetime, look_back: bool
+    rows: pd.DataFrame, store: Store, now: datetime, quarantined: tuple[str, ...]
 ) -> pd.DataFrame:
     """Settle a partition of whole keys and write its files; the outcome as one row of JSON."""
     good = rows[rows["reason"] == ""]
-    known = earlier_revisions(store.silver, good["id"] if look_back else good["id"].iloc[:0])
-    settled = settle(good, known)
+    settled = settle(good, earlier_revisions(store.silver, good["id"]))
     bad = pd.concat([rows[rows["reason"] != ""], settled.conflicts])
+    news = bad[~bad["delivery"].isin(quarantined)]
     stamp = pd.Timestamp(now)
     outcome = {
         "rows": len(rows),
@@ -105,7 +109,7 @@ def _settle_and_write(
         "nonexistent": int(rows["nonexistent"].sum()),
         "silver": _write(store.silver, settled.kept.assign(ingested_at=stamp), SILVER, "known_at"),
         "quarantine": _write(
-            store.quarantine, bad.assign(ingested_at=stamp), QUARANTINE, "ingested_at"
+            store.quarantine, news.assign(ingested_at=stamp), QUARANTINE, "ingested_at"
         ),
     }
     return pd.DataFrame({"outcome": [json.dumps(outcome)]}, dtype="str")
@@ -183,6 +187,12 @@ def extent(
             f"no usable incident was known by {cutoff:%Y-%m-%dT%H:%MZ}, so that the city has no "
             "extent: give grid.bounds or grid.boundary, or a later --as-of"
         )
-    west, east = np.quantile(places["lon"], [0.001, 0.999])
-    south, north = np.quantile(places["lat"], [0.001, 0.999])
-    return float(west), float(south), float(east), float(north)
+    west, east = _inner_range(places["lon"])
+    south, north = _inner_range(places["lat"])
+    return west, south, east, north
+
+
+def _inner_range(values: pd.Series) -> tuple[float, float]:
+    """Without the outermost thousandth on both sides, and without at least one value."""
+    low = np.quantile(values, 0.001, method="higher")
+    return float(low), float(np.quantile(values, 0.999, method="lower"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import dask
 import dask.array as da
 import numpy as np
 import xgboost
 import xgboost.dask
+from dask.delayed import delayed
 from distributed import Client, Future
 
 from pipeline.errors import ConfigError
@@ -32,9 +31,9 @@ PARAMETERS: dict[str, Any] = {
     "max_bin": 256,
     "eta": 0.05,
     "max_depth": 6,
-    "min_child_weight": 10.0,
-    "lambda": 10.0,
-    "colsample_bytree": 0.8,
+    "min_child_weight": 200.0,
+    "lambda": 50.0,
+    "colsample_bytree": 0.3,
     "seed": 20240901,
 }
 
@@ -61,7 +60,7 @@ class Model:
 
 
 def fit_booster(
-    client: Client, rows: Sequence[Future], rounds: int, device: str
+    client: Client, rows: Sequence[Future[Rows]], rounds: int, device: str
 ) -> xgboost.Booster:
     """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster."""
     matrix = xgboost.dask.DaskQuantileDMatrix(
@@ -79,13 +78,14 @@ def fit_booster(
     return booster
 
 
-def _column(rows: Sequence[Future], name: str) -> da.Array:
+def _column(rows: Sequence[Future[Rows]], name: str) -> da.Array:
     """One member of every Rows as a Dask array along the rows."""
     dtype = np.uint8 if name == "codes" else np.float32
     shape = (np.nan, len(FEATURE_NAMES)) if name == "codes" else (np.nan,)
-    pick = dask.delayed(_member)
+    pick = delayed(_member)
     parts = [da.from_delayed(pick(part, name), shape, dtype) for part in rows]
-    return da.concatenate(parts, allow_unknown_chunksizes=True)
+    column: da.Array = da.concatenate(parts, allow_unknown_chunksizes=True)
+    return column
 
 
 def _member(rows: Rows, name: str) -> Any:
@@ -122,7 +122,7 @@ def save_model(root: Path, model: Model, fingerprint: str) -> Path:
     }
     (staged / "model.json").write_text(json.dumps(description, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(staged, folder)
+    staged.replace(folder)
     return folder
 
 

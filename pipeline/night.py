@@ -1,4 +1,4 @@
-"""A night as it could be seen at its cutoff: rates, rings and calendar; and the two plain forecasts.
+"""A night as it could be seen at its cutoff: rates, rings, calendar, and the two plain forecasts.
 
 A ``Night`` holds the state at the cutoff and the calendar of the hours ahead, and no count of any
 of them: whatever is computed from it can only use what was known.
@@ -78,18 +78,18 @@ class Night:
     @cached_property
     def rates(self) -> Floats:
         """(cell, half-life) the target's rate, per hour."""
-        return self.state.rate[:, self.members].sum(axis=1) / self._exposure[:-1]
+        return np.asarray(self.state.rate[:, self.members].sum(axis=1) / self._exposure[:-1])
 
     @cached_property
     def all_rates(self) -> Floats:
         """(cell, half-life) rate of all categories together, per hour."""
-        return self.state.rate.sum(axis=1) / self._exposure[:-1]
+        return np.asarray(self.state.rate.sum(axis=1) / self._exposure[:-1])
 
     @cached_property
     def slot_rates(self) -> Floats:
         """(cell, slot) the target's rate in each local hour of day and part of week, per hour."""
         exposure = np.maximum(self.state.slot_exposure * self._unreported, 1e-9)
-        return self.state.slot[:, self.members].sum(axis=1) / exposure
+        return np.asarray(self.state.slot[:, self.members].sum(axis=1) / exposure)
 
     @cached_property
     def hour_rates(self) -> Floats:
@@ -133,7 +133,7 @@ class Night:
         """(cell, hour) expected count: 365-day rate with 1 % uniform x the city's hour of week."""
         yearly = self.rates[:, YEAR]
         base = (1 - UNIFORM_SHARE) * yearly + UNIFORM_SHARE * yearly.mean()
-        return base[:, None] * self.week_factor
+        return np.asarray(base[:, None] * self.week_factor)
 
     @cached_property
     def blend(self) -> Floats:

@@ -31,10 +31,10 @@ def read_boundary(path: str) -> shapely.Geometry:
     except pyogrio.errors.DataSourceError as fault:
         raise ConfigError(f"grid.boundary: {path} is no vector file: {fault}") from fault
     frame = frame.to_crs(4326) if frame.crs else frame
-    union = shapely.make_valid(frame.geometry.union_all())
+    union = shapely.make_valid(frame.geometry.make_valid().union_all())
     if union.is_empty or union.area == 0:
         raise ConfigError(f"grid.boundary: {path} holds no polygon: give the city's outline")
-    parts = shapely.get_parts(union)
+    parts = shapely.get_parts(shapely.get_parts(union))  # a collection can hold multipolygons
     return shapely.MultiPolygon([part for part in parts if part.geom_type == "Polygon"])
 
 

@@ -65,7 +65,7 @@ def cut_blocks(city: City, arrivals: Arrivals, nights: Sequence[datetime]) -> li
     starts = list(range(0, len(nights), BLOCK_NIGHTS))
     groups = [tuple(nights[at : at + BLOCK_NIGHTS]) for at in starts]
     state = empty_state(city.spec)
-    blocks = []
+    blocks: list[Block] = []
     for group in groups:
         before = arrivals.after(state.as_of) if blocks else arrivals
         state = advance(state, before.until(group[0]), group[0], city.spec)
@@ -132,7 +132,7 @@ def sampled(cell_keys: NDArray[np.uint64], hours: HourRange, share: float) -> ND
     key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     key ^= key >> np.uint64(31)
-    return key <= np.uint64(min(int(share * 2.0**64), 2**64 - 1))
+    return np.asarray(key <= np.uint64(min(int(share * 2.0**64), 2**64 - 1)))
 
 
 def mature_nights(

@@ -46,7 +46,7 @@ def _scores(model: dict[str, Any]) -> Iterator[str]:
     if not held:
         return
     incidents = next(iter(held.values()))["incidents"]
-    title = f"  {model['holdout_nights']} nights held out, {incidents:,} incidents"
+    title = f"  {len(model['holdout_nights'])} nights held out, {incidents:,} incidents"
     yield f"{title:<44}" + "".join(f"{short:>11}" for short in _COLUMNS.values())
     for name, scores in held.items():
         cells = (scores[column] for column in _COLUMNS)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,7 @@ class Arrivals:
 
 def microseconds(instant: datetime) -> int:
     """Microseconds since the epoch."""
-    return (instant - EPOCH) // pd.Timedelta("1us").to_pytimedelta()
+    return (instant - EPOCH) // timedelta(microseconds=1)
 
 
 def read_arrivals(
@@ -158,7 +159,7 @@ def sort_arrivals(parts: list[Arrivals]) -> Arrivals:
     return Arrivals(known, first, Events(hour, cell, category, sign))[order]
 
 
-def _joined(arrays: list[NDArray[np.generic]], dtype: type) -> NDArray[np.generic]:
+def _joined(arrays: list[Any], dtype: type) -> Any:
     return np.concatenate(arrays) if arrays else np.empty(0, dtype)
 
 

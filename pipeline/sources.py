@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from itertools import pairwise
+from typing import Any, BinaryIO, Protocol
 
 import dask.dataframe as dd
 import fsspec
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from dask.bytes import read_bytes
 from pyarrow import csv
 
 from pipeline.config import Source
@@ -24,6 +25,7 @@ DELIVERY = "_delivery"  # the address that a row came from
 MALFORMED = "_malformed"  # the text of a CSV row that has the wrong number of fields, else ""
 ROWS_PER_PART = 200_000
 BYTES_PER_PART = 2**25
+HEADER_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class FileSource:
         path = self.source.path
         filesystem, pattern = fsspec.core.url_to_fs(path)
         found = filesystem.glob(pattern, detail=True) if "*" in pattern else {}
+        found = {name: info for name, info in found.items() if info["type"] == "file"}
         if not found and filesystem.isfile(pattern):
             found = {pattern: filesystem.info(pattern)}
         if not found:
@@ -70,7 +73,7 @@ class FileSource:
             )
         prefix = path.split("://")[0] + "://" if "://" in path else ""
         return [
-            Delivery(prefix + name, int(info["size"]), _version(info))
+            Delivery(name if "://" in name else prefix + name, int(info["size"]), _version(info))
             for name, info in sorted(found.items())
         ]
 
@@ -89,7 +92,8 @@ class FileSource:
         meta = pd.DataFrame(
             {name: pd.Series(dtype="str") for name in (*columns, DELIVERY, MALFORMED)}
         )
-        return dd.from_map(read_part, parts, columns=columns, meta=meta)
+        rows: dd.DataFrame = dd.from_map(read_part, parts, columns=columns, meta=meta)
+        return rows
 
     def _parts(self, address: str) -> list[ParquetPart | CsvPart]:
         is_csv = self.source.format == "csv" or (
@@ -117,11 +121,12 @@ class ParquetPart:
 
 @dataclass(frozen=True)
 class CsvPart:
-    """A block of whole lines (a delayed ``bytes``) below the file's header line."""
+    """Bytes ``[start, stop)`` of a file, whole rows, below its header line."""
 
     address: str
     header: bytes
-    block: Any
+    start: int
+    stop: int
 
     def read(self, columns: Sequence[str]) -> tuple[pa.Table, list[str]]:
         """The rows, and the text of those with the wrong number of fields."""
@@ -131,11 +136,13 @@ class CsvPart:
             malformed.append(row.text)
             return "skip"
 
-        block: bytes = self.block.compute(scheduler="synchronous")
-        text = block if block.startswith(self.header) else self.header + block
+        with fsspec.open(self.address) as handle:
+            handle.seek(self.start)
+            text = _as_utf8(self.header + handle.read(self.stop - self.start))
         table = csv.read_csv(
             io.BytesIO(text),
-            read_options=csv.ReadOptions(encoding=_encoding(text), use_threads=False),
+            # One block: a row of any length, with any newline in it, lies within.
+            read_options=csv.ReadOptions(block_size=len(text) + 1, use_threads=False),
             parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=set_aside),
             convert_options=csv.ConvertOptions(
                 include_columns=list(columns),
@@ -146,13 +153,24 @@ class CsvPart:
         return table, malformed
 
 
-def _encoding(text: bytes) -> str:
-    """UTF-8, or the western code page that exports from Windows are in."""
+def _as_utf8(text: bytes) -> bytes:
+    """UTF-8 as it is; a line that is not is read in the code page that Windows exports in.
+
+    Line by line, so that a row's text does not hang on the part that it lies in.
+    """
     try:
         text.decode("utf-8")
     except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+        return b"\n".join(_line_as_utf8(line) for line in text.split(b"\n"))
+    return text
+
+
+def _line_as_utf8(line: bytes) -> bytes:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("cp1252", errors="replace").encode()
+    return line
 
 
 def read_part(part: ParquetPart | CsvPart, columns: Sequence[str]) -> pd.DataFrame:
@@ -162,20 +180,21 @@ def read_part(part: ParquetPart | CsvPart, columns: Sequence[str]) -> pd.DataFra
             table, malformed = part.read(columns)
         else:
             table, malformed = part.read(columns), []
+        rows = pd.DataFrame({name: _as_text(table[name]) for name in columns}, dtype="str")
     except (pa.ArrowException, OSError) as fault:
         raise DataError(f"{part.address} cannot be read: {fault}: deliver it again") from fault
-    rows = pd.DataFrame({name: _as_text(table[name]) for name in columns}, dtype="str")
     rows[MALFORMED] = ""
-    if malformed:
-        broken = pd.DataFrame({MALFORMED: malformed}, dtype="str").reindex(columns=rows.columns)
-        rows = pd.concat([rows, broken.fillna("")], ignore_index=True)
+    broken = pd.DataFrame({**dict.fromkeys(columns, ""), MALFORMED: malformed}, dtype="str")
+    rows = pd.concat([rows, broken], ignore_index=True)
     rows[DELIVERY] = part.address
     return rows[[*columns, DELIVERY, MALFORMED]].astype("str")
 
 
 def _as_text(column: pa.ChunkedArray) -> pd.Series:
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("us", column.type.tz))
+        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
     return column.cast(pa.string()).fill_null("").to_pandas().astype("str")
 
 
@@ -197,11 +216,50 @@ def _parquet_parts(address: str, columns: Sequence[str]) -> list[ParquetPart]:
 
 
 def _csv_parts(address: str, columns: Sequence[str]) -> list[CsvPart]:
-    sample, blocks = read_bytes(address, delimiter=b"\n", blocksize=BYTES_PER_PART, sample=2**16)
-    header = sample.split(b"\n", 1)[0] + b"\n"
-    encoding = csv.ReadOptions(encoding=_encoding(header))
-    _require_columns(address, columns, csv.read_csv(io.BytesIO(header), encoding).schema.names)
-    return [CsvPart(address, header, block) for block in blocks[0]]
+    try:
+        with fsspec.open(address) as handle:
+            sample = handle.read(HEADER_BYTES)
+            header = sample[: _first_row(sample)]
+            names = csv.read_csv(io.BytesIO(_as_utf8(header.rstrip(b"\r\n") + b"\n"))).schema.names
+            _require_columns(address, columns, names)
+            cuts = list(_cuts(handle, len(header)))
+    except (pa.ArrowException, OSError) as fault:
+        raise DataError(f"{address} is no readable CSV file ({fault}): deliver it again") from fault
+    return [CsvPart(address, header, start, stop) for start, stop in pairwise(cuts)]
+
+
+def _cuts(handle: BinaryIO, start: int) -> Iterator[int]:
+    """Where the file can be cut into parts, from ``start`` to its end.
+
+    A newline within quotes ends no row, and whether one is can only be told from before it: so
+    the quotes are counted through the whole file, once, which costs little beside parsing it.
+    """
+    yield start
+    handle.seek(start)
+    while block := handle.read(BYTES_PER_PART):
+        start += len(block) if len(block) < BYTES_PER_PART else _whole_rows(block)
+        yield start
+        handle.seek(start)
+
+
+def _first_row(block: bytes) -> int:
+    """Length of the first row; of everything where no row ends."""
+    at = block.find(b"\n")
+    while at >= 0 and block.count(b'"', 0, at) % 2:
+        at = block.find(b"\n", at + 1)
+    return at + 1 or len(block)
+
+
+def _whole_rows(block: bytes) -> int:
+    """Length of the rows that end in a block that begins with one; of everything where none do."""
+    last = at = block.rfind(b"\n")
+    odd = block.count(b'"', 0, last) % 2 if last >= 0 else 0
+    while at >= 0 and odd:
+        before = block.rfind(b"\n", 0, at)
+        odd ^= block.count(b'"', max(before, 0), at) % 2
+        at = before
+    # Where stray quotes leave no row's end, a newline is the best guess.
+    return (at if at >= 0 else last) + 1 or len(block)
 
 
 def _require_columns(address: str, wanted: Sequence[str], found: Sequence[str]) -> None:

@@ -110,7 +110,7 @@ def advance(state: State, arrivals: Arrivals, cutoff: datetime, spec: StateSpec)
     elapsed = (cutoff - state.as_of) / HOUR
     now = (cutoff - EPOCH) / HOUR
     events = arrivals.events
-    age = now - events.hour
+    age = np.asarray(now - events.hour, np.float64)
     of_week = _hours_of_week(events.hour, spec.zone)
     place = events.cell.astype(np.int64) * spec.categories + events.category
     sign = events.sign.astype(np.float64)
@@ -144,7 +144,8 @@ def advance(state: State, arrivals: Arrivals, cutoff: datetime, spec: StateSpec)
 
 def _tally(place: Ints, weight: Floats, like: NDArray[np.generic]) -> Floats:
     """Sums of the weights per place, in the order of the events, in the shape of ``like``."""
-    return np.bincount(place, weight, minlength=like.size).reshape(like.shape)
+    tally = np.bincount(place, weight, minlength=like.size)
+    return np.asarray(tally.reshape(like.shape), np.float64)
 
 
 def _advance_slots(

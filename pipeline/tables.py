@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 ROW_GROUP = 20_000
 
@@ -48,7 +48,7 @@ def write_part(table: str, rows: pd.DataFrame, schema: pa.Schema, order: str) ->
 
 
 def _stamp(time: pd.Timestamp) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return f"{time:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
 
 
 def commit_parts(
@@ -63,13 +63,16 @@ def commit_parts(
     ``transactions``: Delta's own marks of idempotent writers, address -> version taken.
     """
     delta_schema = Schema.from_arrow(schema)
-    if not DeltaTable.is_deltatable(table):
-        DeltaTable.create(table, delta_schema)
-    actions = [AddAction(part.path, part.size, {}, 0, True, _stats(part, order)) for part in parts]
     marks = [Transaction(address, version) for address, version in transactions.items()]
-    DeltaTable(table).create_write_transaction(
-        actions, "append", delta_schema, commit_properties=CommitProperties(app_transactions=marks)
-    )
+    properties = CommitProperties(app_transactions=marks)
+    actions = [AddAction(part.path, part.size, {}, 0, True, _stats(part, order)) for part in parts]
+    if DeltaTable.is_deltatable(table):
+        changes: list[AddAction | RemoveAction] = [*actions]
+        DeltaTable(table).create_write_transaction(
+            changes, "append", delta_schema, commit_properties=properties
+        )
+    else:  # in one commit, too: a table that stood without its rows would look like taken
+        create_table_with_add_actions(table, delta_schema, actions, commit_properties=properties)
 
 
 def _stats(part: Part, order: str) -> str:

@@ -168,7 +168,7 @@ def describe(plan: Plan, size: Mapping[str, int], seconds: float) -> dict[str, A
     """How a model was made, for its record."""
     return {
         "fit": {**size, "first": str(plan.fit[0]) if plan.fit else None},
-        "holdout_nights": len(plan.holdout),
+        "holdout_nights": [night.isoformat() for night in plan.holdout],
         "label_wait_hours": plan.wait / HOUR,
         "seconds": round(seconds, 1),
     }

@@ -25,23 +25,13 @@ from grids.hours import (
     reference_hour,
     times_to_hours,
 )
-from pipeline.simulate import (
-    CELL_TYPES,
-    DELAY_MEANS_HOURS,
-    DemoCity,
-    Incidents,
-    expected_given,
-    hidden_share,
-    simulate,
-)
-from pipeline.simulate_feed import (
-    COLUMNS,
-    DIRTY_KINDS,
-    TIME_FORMATS,
-    FeedRecord,
-    report_versions,
-    write_feed,
-)
+from pipeline.demo_city import DemoCity
+from pipeline.demo_kinds import CELL_TYPES, DELAY_MEANS_HOURS
+from pipeline.simulate import Incidents, expected_given, hidden_share, simulate
+from pipeline.simulate_dirt import DIRTY_KINDS
+from pipeline.simulate_feed import COLUMNS, FeedRecord, write_feed
+from pipeline.simulate_reports import report_versions
+from pipeline.simulate_text import TIME_FORMATS
 
 # A village from September to April, so that both clock changes lie in it.
 CITY = DemoCity(

@@ -1,0 +1,145 @@
+"""A tiny city: its configuration, its dirty incidents, and a cluster inside this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from distributed import Client, LocalCluster
+
+from grids.hexgrid import HexGrid
+from pipeline.config import Config
+from pipeline.load import parse_config
+
+BOX = (-104.99, 39.73, -104.97, 39.75)  # west, south, east, north of the tiny city
+NOW = datetime(2024, 6, 15, 12, tzinfo=UTC)
+CLOCK = "%m/%d/%Y %I:%M:%S %p"
+KEPT, MERGED, CONFLICT = "kept", "merged", "duplicate key"
+
+# What makes a good row bad, by the reason that it has to be quarantined for.
+FAULTS: dict[str, dict[str, str]] = {
+    "no time": {"FROM": " "},
+    "unreadable time": {"FROM": "13/45/2024 1:00:00 AM"},
+    "before the start": {"FROM": "7/4/2019 1:00:00 AM"},
+    "in the future": {"FROM": "1/1/2031 1:00:00 AM", "REPORTED": "1/1/2031 2:00:00 AM"},
+    "no report time": {"REPORTED": ""},
+    "unreadable report time": {"REPORTED": "yesterday"},
+    "reported in the future": {"REPORTED": "1/1/2031 2:00:00 AM"},
+    "no coordinates": {"LAT": ""},
+    "unreadable coordinates": {"LON": "unknown"},
+    "coordinates near 0": {"LAT": "0", "LON": "5.3E-07"},
+    "outside the boundary": {"LAT": "39.6652", "LON": "-105.2062"},
+    "no category": {"OFFENSE": ""},
+}
+
+
+def make_config(folder: Path, columns: dict[str, Any] | None = None, **changes: Any) -> Config:
+    """The tiny city, all below ``folder``; ``changes`` go into the sections of that name.
+
+    ``columns`` changes source.columns. Incidents are looked for in folder/incidents.csv.
+    """
+    boundary = folder / "boundary.geojson"
+    geopandas.GeoSeries([shapely.box(*BOX)], crs=4326).to_file(boundary)
+    mapped = {"key": ["CASE"], "occurred_at": "FROM", "occurred_until": "TO"}
+    mapped |= {"reported_at": "REPORTED", "category": "OFFENSE", "district": "DISTRICT"}
+    mapped |= {"latitude": "LAT", "longitude": "LON"} | (columns or {})
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "timezone": "America/Denver",
+        "source": {
+            "path": str(folder / "incidents.csv"),
+            "columns": mapped,
+            "date_formats": [CLOCK, "ISO8601"],
+            "start": "2024-03-01",
+        },
+        "grid": {"boundary": str(boundary)},
+        "groups": {
+            "violent": {"categories": ["assault", "robbery"]},
+            "property": {"categories": ["theft", "burglary"]},
+            "police_initiated": {"categories": ["drug-alcohol"]},
+        },
+        "targets": {"all": ["violent", "property", "other"], "violent": ["violent"]},
+        "model": {"nights": 60, "holdout_nights": 7, "rounds": 10},
+        "output": {"path": str(folder / "out")},
+    }
+    for key, change in changes.items():
+        nested = isinstance(change, dict) and isinstance(values.get(key), dict)
+        values[key] = values[key] | change if nested else change
+    return parse_config(values, folder / "tiny.yaml")
+
+
+def good_rows(count: int = 200, seed: int = 7) -> pd.DataFrame:
+    """Delivered text of incidents of April and May 2024 that have nothing wrong with them.
+
+    CASE sorts by time of occurrence; OFFICER is a column that no configuration maps.
+    """
+    rng = np.random.default_rng(seed)
+    minutes = np.sort(rng.integers(0, 60 * 24 * 60, count))
+    occurred = pd.Timestamp("2024-04-01") + pd.to_timedelta(minutes, unit="min")
+    reported = occurred + pd.to_timedelta(rng.exponential(30 * 60, count).astype(int), unit="min")
+    offences = ["assault", "theft", "burglary", "drug-alcohol", "fraud"]
+    west, south, east, north = BOX
+    return pd.DataFrame(
+        {
+            "CASE": [f"2024-{i:05d}" for i in range(count)],
+            "FROM": occurred.strftime(CLOCK),
+            "TO": np.where(rng.random(count) < 0.5, reported.strftime(CLOCK), ""),
+            "REPORTED": reported.strftime(CLOCK),
+            "OFFENSE": rng.choice(offences, count),
+            "LAT": rng.uniform(south + 0.001, north - 0.001, count).round(6).astype(str),
+            "LON": rng.uniform(west + 0.001, east - 0.001, count).round(6).astype(str),
+            "DISTRICT": rng.choice(["1", "2", ""], count),
+            "OFFICER": "never to be read",
+        },
+        dtype="str",
+    )
+
+
+def dirty_rows(count: int = 300, seed: int = 7) -> pd.DataFrame:
+    """Good and bad rows in random order; FATE says what has to become of every one.
+
+    A fifth of the rows are bad. The conflicts were reported after the rows whose key they take.
+    """
+    rows = good_rows(count, seed).assign(FATE=KEPT)
+    step = count // 5 // len(FAULTS)
+    for place, (reason, fault) in enumerate(FAULTS.items()):
+        rows.loc[place * step : place * step + step - 1, [*fault, "FATE"]] = [
+            *fault.values(),
+            reason,
+        ]
+    sound = rows[rows["FATE"] == KEPT]
+    merged = sound[:7].assign(FATE=MERGED, LAT=sound["LAT"][:7] + " ")  # blanks say nothing
+    late = (pd.Timestamp("2024-06-10") + pd.to_timedelta(np.arange(5), unit="h")).strftime(CLOCK)
+    conflicts = sound[20:25].assign(FATE=CONFLICT, REPORTED=late, OFFENSE="robbery")
+    every = pd.concat([rows, merged, conflicts])
+    return every.sample(frac=1, random_state=seed, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[Client]:
+    """A scheduler and one worker of two threads, in this process, reachable by its address."""
+    with (
+        LocalCluster(
+            processes=False,
+            n_workers=1,
+            threads_per_worker=2,
+            dashboard_address="127.0.0.1:0",
+            protocol="tcp",
+            host="127.0.0.1",
+        ) as cluster,
+        Client(cluster) as opened,
+    ):
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def grid() -> HexGrid:
+    """The cells of the tiny city."""
+    return HexGrid.from_extent(*BOX, 9)

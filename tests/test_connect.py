@@ -1,0 +1,149 @@
+"""The cluster: which addresses are refused, and that nothing starts or stays unasked."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import active_children
+from time import monotonic
+
+import pytest
+from distributed import LocalCluster
+from pydantic import ValidationError
+
+import cluster.connect
+from cluster.connect import ClusterSpec, ClusterUnavailableError, LazyCluster, connect
+
+# Which addresses are safe
+
+
+SAFE = """
+tcp://127.0.0.1:8786 tcp://localhost:1 tcp://[::1]:8786 localhost:8786
+tls://far.example:8786 wss://far.example:8786
+""".split()
+PLAIN = """
+tcp://10.0.0.5:8786 tcp://far.example:8786 10.0.0.5:8786 far.example:8786 tcp://0.0.0.0:8786
+ws://far.example:8786 ucx://far.example:8786 TCP://far.example:1
+tcp://127.0.0.1.far.example:8786 tcp://127.0.0.1@far.example:8786
+""".split()
+
+
+@pytest.mark.parametrize("address", SAFE)
+def test_loopback_and_encrypted_addresses_are_safe(address: str) -> None:
+    assert ClusterSpec(kind="address", address=address).address == address
+
+
+@pytest.mark.parametrize("address", PLAIN)
+def test_plain_addresses_beyond_loopback_need_a_word(address: str) -> None:
+    with pytest.raises(ValidationError, match="is not encrypted"):
+        ClusterSpec(kind="address", address=address)
+    assert ClusterSpec(kind="address", address=address, insecure=True).address == address
+
+
+def test_contradictions_are_refused() -> None:
+    with pytest.raises(ValidationError, match="needs the scheduler's address"):
+        ClusterSpec(kind="address")
+    with pytest.raises(ValidationError, match="goes with kind: address"):
+        ClusterSpec(address="tcp://127.0.0.1:8786")
+    with pytest.raises(ValidationError, match="the scheme is one of tcp"):
+        ClusterSpec(kind="address", address="http://far.example:8786", insecure=True)
+
+
+# Reaching one
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port of this machine that is taken, and nobody listens on it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def test_an_address_nobody_listens_on_is_said_quickly(silent_port: int) -> None:
+    address = f"tcp://127.0.0.1:{silent_port}"
+    spec = ClusterSpec(kind="address", address=address, timeout_seconds=0.2)
+    begun = monotonic()
+    with (
+        pytest.raises(ClusterUnavailableError, match=f"no scheduler answers at {address}") as fault,
+        connect(spec),
+    ):
+        pass
+    assert monotonic() - begun < 10
+    assert fault.value.exit_code == 69
+
+
+def test_tls_without_certificates_is_said(silent_port: int) -> None:
+    address = f"tls://127.0.0.1:{silent_port}"
+    spec = ClusterSpec(kind="address", address=address, timeout_seconds=0.2)
+    with pytest.raises(ClusterUnavailableError, match="name the certificates"), connect(spec):
+        pass
+
+
+def test_a_scheduler_without_workers_is_said() -> None:
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as empty:
+        spec = ClusterSpec(kind="address", address=empty.scheduler_address, timeout_seconds=0.2)
+        with (
+            pytest.raises(ClusterUnavailableError, match="has no workers after 0"),
+            connect(spec),
+        ):
+            pass
+
+
+def test_a_local_cluster_works_and_leaves_nothing_running() -> None:
+    before = set(active_children())
+    with LazyCluster(ClusterSpec(workers=1, memory_gib=1)) as lazy:
+        client = lazy.client
+        assert lazy.client is client
+        assert client.submit(pow, 2, 10).result() == 1024
+        peaks = lazy.peak_mib()
+    assert peaks.keys() == {"driver", "worker"}
+    assert min(peaks.values()) > 10
+    assert client.status == "closed"
+    assert set(active_children()) <= before
+
+
+# Only when asked
+
+
+def test_a_lazy_cluster_starts_when_asked_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+
+    @contextmanager
+    def recorded(spec: ClusterSpec) -> Iterator[str]:
+        events.append(f"start {spec.workers}")
+        yield "client"
+        events.append("stop")
+
+    monkeypatch.setattr(cluster.connect, "connect", recorded)
+    with LazyCluster(ClusterSpec(workers=3)) as unused:
+        assert unused.peak_mib().keys() == {"driver"}
+    assert events == []
+    with LazyCluster(ClusterSpec(workers=3)) as used:
+        assert events == []
+        assert used.client == used.client == "client"
+        assert events == ["start 3"]
+    assert events == ["start 3", "stop"]
+
+
+def test_a_lazy_cluster_stops_when_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+
+    @contextmanager
+    def recorded(spec: ClusterSpec) -> Iterator[str]:
+        try:
+            yield "client"
+        finally:
+            events.append("stop")
+
+    monkeypatch.setattr(cluster.connect, "connect", recorded)
+
+    def fail_with_a_client() -> None:
+        with LazyCluster(ClusterSpec()) as lazy:
+            assert lazy.client == "client"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_with_a_client()
+    assert events == ["stop"]

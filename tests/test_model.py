@@ -1,0 +1,120 @@
+"""Training on Dask and keeping models: distributed equals local, and no model from the future."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xgboost
+from distributed import Client, LocalCluster
+
+from pipeline.errors import ConfigError
+from pipeline.features import FEATURE_NAMES, MISSING
+from pipeline.model import Model, find_model, fit_booster, predict, save_model
+from pipeline.replay import Rows
+
+MADE = datetime(2024, 5, 1, 6, tzinfo=UTC)
+
+
+def some_rows(count: int = 4000, seed: int = 1) -> Rows:
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 200, (count, len(FEATURE_NAMES))).astype(np.uint8)
+    counts = rng.poisson(np.exp(codes[:, 3] / 60 - 4)).astype(np.float32)
+    weights = np.where(counts > 0, 1.0, 20.0).astype(np.float32)
+    return Rows(codes, counts, weights, nights=10)
+
+
+def split(rows: Rows, edges: list[int]) -> list[Rows]:
+    cuts = [0, *edges, len(rows.counts)]
+    return [
+        Rows(rows.codes[a:b], rows.counts[a:b], rows.weights[a:b], 1) for a, b in pairwise(cuts)
+    ]
+
+
+def expected(booster: xgboost.Booster, rows: Rows) -> np.ndarray:
+    matrix = xgboost.DMatrix(rows.codes, missing=MISSING, feature_names=list(FEATURE_NAMES))
+    return booster.predict(matrix)
+
+
+@pytest.mark.timeout(120)
+def test_the_same_model_on_any_number_of_workers_and_partitions() -> None:
+    rows = some_rows()
+    found = []
+    for workers, edges in ((1, []), (2, [1000]), (3, [10, 500, 2500, 2500])):
+        with (
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=False,
+                dashboard_address="127.0.0.1:0",
+                protocol="tcp",
+                host="127.0.0.1",
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            parts = [client.scatter(part) for part in split(rows, edges)]
+            found.append(expected(fit_booster(client, parts, 25, "cpu"), rows))
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found[2], found[0], rtol=0, atol=1e-6)
+    assert np.corrcoef(found[0], rows.codes[:, 3])[0, 1] > 0.6, "nothing was learned"
+
+
+def booster(rounds: int = 3) -> xgboost.Booster:
+    rows = some_rows(500)
+    matrix = xgboost.DMatrix(
+        rows.codes, rows.counts, missing=MISSING, feature_names=list(FEATURE_NAMES)
+    )
+    return xgboost.train({"objective": "count:poisson"}, matrix, rounds)
+
+
+def test_a_model_comes_back_as_it_was(tmp_path: Path) -> None:
+    model = Model("all", MADE, "blend", booster(), {"note": 1})
+    folder = save_model(tmp_path, model, "abc")
+    assert sorted(path.name for path in folder.iterdir()) == ["model.json", "model.ubj"]
+    found = find_model(tmp_path, "all", "abc", MADE, 28)
+    assert found is not None
+    assert found.booster is not None
+    assert (found.cutoff, found.baseline, found.record) == (MADE, "blend", {"note": 1})
+    rows = some_rows(300, seed=2)
+    assert model.booster is not None
+    np.testing.assert_array_equal(expected(found.booster, rows), expected(model.booster, rows))
+    assert found.label == "xgboost 2024-05-01T06:00Z"
+
+
+def test_a_baseline_is_kept_and_named_as_one(tmp_path: Path) -> None:
+    save_model(tmp_path, Model("all", MADE, "reference", None), "abc")
+    found = find_model(tmp_path, "all", "abc", MADE, 28)
+    assert found is not None
+    assert found.booster is None
+    assert found.label == "baseline reference"
+
+
+def test_no_model_from_the_future_or_too_old_or_of_another_configuration(tmp_path: Path) -> None:
+    for days in (0, 30, 60):
+        made = MADE + timedelta(days=days)
+        save_model(tmp_path, Model("all", made, "blend", None, {"days": days}), "abc")
+
+    def found(at: datetime, fingerprint: str = "abc") -> int | None:
+        model = find_model(tmp_path, "all", fingerprint, at, 28)
+        return model.record["days"] if model else None
+
+    assert found(MADE - timedelta(seconds=1)) is None
+    assert found(MADE) == 0
+    assert found(MADE + timedelta(days=27, hours=23)) == 0
+    assert found(MADE + timedelta(days=28)) is None
+    assert found(MADE + timedelta(days=30)) == 30
+    assert found(MADE + timedelta(days=59)) is None
+    assert found(MADE + timedelta(days=61)) == 60
+    assert found(MADE, "other") is None
+
+
+def test_a_model_with_other_features_is_refused() -> None:
+    rows = some_rows(100)
+    names = [*FEATURE_NAMES[:-1], "an_old_one"]
+    matrix = xgboost.DMatrix(rows.codes, rows.counts, missing=MISSING, feature_names=names)
+    old = xgboost.train({"objective": "count:poisson"}, matrix, 1)
+    with pytest.raises(ConfigError, match="other features"):
+        predict(old, None)  # type: ignore[arg-type]

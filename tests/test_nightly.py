@@ -1,0 +1,262 @@
+"""Whole nights of a small city: what they leave, what they cost, and what stops them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pytest
+from cities import Small, midnight, reported_at, small_config
+from distributed import Client
+
+from grids.cube import open_cube, open_repository, tag_of
+from pipeline.config import Config
+from pipeline.cubing import read_state
+from pipeline.errors import (
+    BusyError,
+    ConfigError,
+    DataError,
+    HexcastError,
+    MissingInputError,
+)
+from pipeline.nightly import Outcome, run_night
+from pipeline.silver import as_known_at
+from pipeline.store import Store
+
+NOW = midnight(400)
+FIRST, SECOND = midnight(110), midnight(111)
+
+
+@pytest.fixture
+def cluster(client: Client) -> dict[str, str]:
+    return {"kind": "address", "address": client.scheduler.address}
+
+
+@dataclass(frozen=True)
+class Nights:
+    config: Config
+    first: Outcome
+    second: Outcome
+    rows: pd.DataFrame
+
+
+@pytest.fixture(scope="module")
+def two_nights(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Iterator[Nights]:
+    rows = Small().rows()
+    cluster = {"kind": "address", "address": client.scheduler.address}
+    config = small_config(tmp_path_factory.mktemp("small"), rows, cluster=cluster)
+    first = run_night(config, NOW, FIRST)
+    with pytest.MonkeyPatch.context() as patch:
+        refuse(patch)
+        second = run_night(config, NOW, SECOND)
+    yield Nights(config, first, second, rows)
+
+
+def refuse(patch: pytest.MonkeyPatch) -> None:
+    """From here on no cluster may start, nothing may be trained, no delivered row be read."""
+
+    def forbidden(*_: object, **__: object) -> Any:
+        raise AssertionError("a later night did the work of the first")
+
+    patch.setattr("pipeline.nightly.train", forbidden)
+    patch.setattr("pipeline.nightly.build", forbidden)
+    patch.setattr("pipeline.sources.FileSource.read", forbidden)
+    patch.setattr("cluster.connect.connect", forbidden)
+
+
+def test_a_night_leaves_its_layers_and_record(two_nights: Nights) -> None:
+    run = two_nights.first.run
+    assert run is not None
+    names = sorted(path.name for path in run.iterdir())
+    assert names == ["forecast.gpkg", "forecast.parquet", "manifest.json", "map.png"]
+    manifest = json.loads((run / "manifest.json").read_text())
+    ingest = manifest["ingest"]
+    assert ingest["rows_in"] == len(two_nights.rows)
+    quarantined = sum(ingest["quarantined"].values())
+    assert ingest["rows_in"] == ingest["kept"] + ingest["merged"] + quarantined
+    assert manifest["as_of"] == FIRST.isoformat()
+    assert {model["target"] for model in manifest["models"]} == {"all", "violent"}
+    held = manifest["models"][0]["holdout"]
+    assert held["model"]["log_score"] > held["blend"]["log_score"]
+    assert set(manifest["files"]) == {"forecast.gpkg", "forecast.parquet", "map.png"}
+
+
+def test_the_second_night_reads_only_what_is_new(two_nights: Nights) -> None:
+    # The fixture forbids the source, the cluster and training during that night.
+    manifest = two_nights.second.manifest
+    assert manifest["ingest"]["rows_in"] == 0
+    news = (reported_at(two_nights.rows) > FIRST) & (reported_at(two_nights.rows) <= SECOND)
+    grown = manifest["incidents_known"] - two_nights.first.manifest["incidents_known"]
+    assert grown == news.sum() > 20
+    issued = [model["issued"] for model in manifest["models"]]
+    assert issued == [model["issued"] for model in two_nights.first.manifest["models"]]
+
+
+def test_the_second_night_equals_one_made_from_scratch(
+    two_nights: Nights, tmp_path: Path, cluster: dict[str, str]
+) -> None:
+    fresh = small_config(tmp_path, two_nights.rows, cluster=cluster)
+    run_night(fresh, NOW, SECOND, until="cube")
+    grown, scratch = Store(two_nights.config.output.path), Store(fresh.output.path)
+    np.testing.assert_array_equal(
+        open_cube(grown.cube)["counts"].to_numpy(), open_cube(scratch.cube)["counts"].to_numpy()
+    )
+    one, other = (
+        read_state(open_repository(store.cube).readonly_session("main").store)
+        for store in (grown, scratch)
+    )
+    for name, values in one.arrays().items():
+        np.testing.assert_allclose(other.arrays()[name], values, rtol=1e-9, err_msg=name)
+
+
+def test_the_cube_counts_what_silver_knows(two_nights: Nights) -> None:
+    store = Store(two_nights.config.output.path)
+    for cutoff, tag in ((FIRST, tag_of(FIRST)), (SECOND, None)):
+        known = as_known_at(store.silver, cutoff)
+        cube = open_cube(store.cube, tag)
+        assert int(cube["counts"].sum()) == len(known)
+        by_group = known["group"].value_counts()
+        for name in ("violent", "property", "other", "police_initiated"):
+            assert int(cube["counts"].sel(category=name).sum()) == by_group[name]
+        assert cube["time"].to_index()[-1] == pd.Timestamp(cutoff).tz_localize(None) - pd.Timedelta(
+            "1h"
+        )
+
+
+def test_a_finished_night_does_nothing(two_nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch)
+    run = two_nights.second.run
+    assert run is not None
+    before = {path: path.stat().st_mtime_ns for path in run.iterdir()}
+    again = run_night(two_nights.config, NOW, SECOND)
+    assert again.already_done
+    assert {path: path.stat().st_mtime_ns for path in run.iterdir()} == before
+
+
+def test_latest_is_the_second(two_nights: Nights) -> None:
+    latest = Path(two_nights.config.output.path) / "latest"
+    assert latest.resolve() == two_nights.second.run
+
+
+def test_the_layer_holds_every_cell_and_hour(two_nights: Nights) -> None:
+    assert two_nights.second.run is not None
+    layer = geopandas.read_parquet(two_nights.second.run / "forecast.parquet")
+    cells = two_nights.second.manifest["cells"]
+    assert len(layer) == 24 * cells
+    assert layer["valid_start"].min() == pd.Timestamp(SECOND)
+    assert layer.groupby("valid_start")["all_hotspot"].sum().eq(int(np.ceil(cells * 0.05))).all()
+    expected = layer["all_expected"]
+    assert 30 < expected.sum() < 90, "the city has 60 incidents a day, a tenth not in the target"
+    assert 5 < layer["violent_expected"].sum() < 20
+
+
+def test_a_past_night_uses_a_model_made_from_what_was_known_then(
+    two_nights: Nights, cluster: dict[str, str]
+) -> None:
+    store = Store(two_nights.config.output.path)
+    cube = open_cube(store.cube)["counts"].to_numpy()
+    past = run_night(two_nights.config, NOW, midnight(103))
+    assert past.run is not None
+    for model in past.manifest["models"]:
+        assert model["made_from"] <= midnight(103).isoformat()
+    known = as_known_at(store.silver, midnight(103))
+    assert past.manifest["incidents_known"] == len(known)
+    np.testing.assert_array_equal(open_cube(store.cube)["counts"].to_numpy(), cube)
+    latest = Path(two_nights.config.output.path) / "latest"
+    assert latest.resolve() == two_nights.second.run
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "pipeline.ingest.commit_parts",
+        "pipeline.cubing.write_state",
+        "pipeline.nightly.write_layers",
+    ],
+)
+def test_a_night_that_broke_goes_on_where_it_stopped(
+    tmp_path: Path, cluster: dict[str, str], step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = Small().rows()
+    config = small_config(tmp_path / "broken", rows, cluster=cluster)
+    with monkeypatch.context() as patch:
+        patch.setattr(step, _break)
+        with pytest.raises(OSError, match="disk full"):
+            run_night(config, NOW, FIRST)
+    assert not (Path(config.output.path) / "latest").exists()
+    broken = run_night(config, NOW, FIRST)
+    whole = run_night(small_config(tmp_path / "whole", rows, cluster=cluster), NOW, FIRST)
+    assert broken.run is not None
+    assert whole.run is not None
+    one, other = (
+        pd.DataFrame(geopandas.read_parquet(run / "forecast.parquet"))
+        for run in (broken.run, whole.run)
+    )
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def _break(*_: object, **__: object) -> None:
+    raise OSError("disk full")
+
+
+def test_two_at_once_do_not_write_one_store(tmp_path: Path) -> None:
+    config = small_config(tmp_path, Small().rows())
+    with Store(config.output.path).locked(), pytest.raises(BusyError, match="try again") as fault:
+        run_night(config, NOW, FIRST)
+    assert fault.value.exit_code == 75
+
+
+def few(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.head(150)
+
+
+def elsewhere(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(lat="41.5")
+
+
+@pytest.mark.parametrize(
+    ("change", "as_of", "kind", "message"),
+    [
+        (elsewhere, FIRST, DataError, "outside the bounds"),
+        (few, FIRST, MissingInputError, "a baseline needs 200"),
+        (lambda rows: rows, midnight(20), MissingInputError, "of 28"),
+        (lambda rows: rows, midnight(-3), MissingInputError, "source.start"),
+        (lambda rows: rows, midnight(500), ConfigError, "lies ahead"),
+        (lambda rows: rows.head(0), FIRST, MissingInputError, "no rows"),
+        (lambda rows: rows.drop(columns="lat"), FIRST, DataError, "no column 'lat'"),
+    ],
+)
+def test_bad_input_publishes_nothing(
+    tmp_path: Path, cluster: dict[str, str], change: Any, as_of: Any, kind: type, message: str
+) -> None:
+    config = small_config(tmp_path, change(Small().rows()), cluster=cluster)
+    with pytest.raises(HexcastError, match=message) as fault:
+        run_night(config, NOW, as_of)
+    assert type(fault.value) is kind
+    assert "\n" not in str(fault.value)
+    assert not (Path(config.output.path) / "runs").exists()
+
+
+def test_after_bad_input_a_good_night_loses_nothing(
+    tmp_path: Path, cluster: dict[str, str]
+) -> None:
+    rows = Small().rows()
+    config = small_config(tmp_path, rows, cluster=cluster)
+    with pytest.raises(MissingInputError):
+        run_night(config, NOW, midnight(20))
+    outcome = run_night(config, NOW, FIRST)
+    known = (reported_at(rows) <= FIRST).sum()
+    assert outcome.manifest["incidents_known"] == known
+
+
+def test_a_store_serves_one_configuration(two_nights: Nights, tmp_path: Path) -> None:
+    output = {"path": two_nights.config.output.path}
+    other = small_config(tmp_path, two_nights.rows, timezone="America/Phoenix", output=output)
+    with pytest.raises(ConfigError, match="another output"):
+        run_night(other, NOW, SECOND)

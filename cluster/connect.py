@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Security
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -49,8 +49,10 @@ class ClusterSpec(BaseModel):
             )
         # Dask takes an address without a scheme for tcp.
         url = urlsplit(self.address if "://" in self.address else f"tcp://{self.address}")
-        if url.scheme not in SCHEMES:
-            raise ValueError(f"{self.address}: the scheme is one of {', '.join(SCHEMES)}")
+        if url.scheme not in SCHEMES or not url.port:
+            raise ValueError(
+                f"{self.address}: write it as tls://host:port (or {', '.join(SCHEMES)})"
+            )
         safe = url.scheme in ENCRYPTED or url.hostname in LOOPBACK
         if not safe and not self.insecure:
             raise ValueError(
@@ -88,17 +90,13 @@ def _local(spec: ClusterSpec) -> LocalCluster:
 
 @contextmanager
 def _remote(spec: ClusterSpec) -> Iterator[Client]:
+    _require_certificates(spec)
     try:
         client = Client(spec.address, timeout=spec.timeout_seconds)
     except (OSError, TimeoutError) as fault:
         raise ClusterUnavailableError(
             f"no scheduler answers at {spec.address} within {spec.timeout_seconds:g} s: start it, "
             "correct cluster.address, or use kind: local"
-        ) from fault
-    except TypeError as fault:  # distributed's answer to a missing certificate
-        raise ClusterUnavailableError(
-            f"no encrypted connection to {spec.address}: name the certificates in Dask's "
-            "configuration, distributed.comm.tls"
         ) from fault
     with client:
         try:
@@ -109,6 +107,22 @@ def _remote(spec: ClusterSpec) -> Iterator[Client]:
                 f"{spec.timeout_seconds:g} s: start dask worker {spec.address}"
             ) from fault
         yield client
+
+
+def _require_certificates(spec: ClusterSpec) -> None:
+    # Before there is a client: one that fails over this is left half started.
+    if urlsplit(spec.address).scheme not in ENCRYPTED:
+        return
+    fault = None
+    try:
+        found = Security().get_connection_args("client").get("ssl_context")
+    except OSError as error:
+        found, fault = None, error
+    if found is None:
+        raise ClusterUnavailableError(
+            f"no encrypted connection to {spec.address} without certificates: name their files in "
+            f"Dask's configuration, distributed.comm.tls{f' ({fault})' if fault else ''}"
+        ) from fault
 
 
 class LazyCluster:

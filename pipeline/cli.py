@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Nightly, place-based crime-hotspot forecasts for whole cities.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -28,52 +29,68 @@ AsOf = Annotated[
         help="the cutoff, with its offset [default: the latest configured cutoff]",
     ),
 ]
+Out = Annotated[
+    Path | None, typer.Option(help="where store and layers go [default: the file's output.path]")
+]
 Json = Annotated[bool, typer.Option("--json", help="print the record as JSON")]
 
 
+@app.callback()
+def _hexcast(
+    version: Annotated[bool, typer.Option("--version", help="print the version and stop")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"hexcast {installed('hexcast')}")
+        raise typer.Exit
+
+
 @app.command()
-def nightly(config: ConfigFile, as_of: AsOf = None, as_json: Json = False) -> None:
+def nightly(config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json = False) -> None:
     """The whole night: fetch, clean, cube, model, forecast, layers.
 
     Example: hexcast nightly configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, "forecast"), as_json)
+    _report(_run(config, as_of, out, "forecast"), as_json)
 
 
 @app.command()
-def ingest(config: ConfigFile, as_of: AsOf = None, as_json: Json = False) -> None:
+def ingest(config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json = False) -> None:
     """The night as far as silver: what was delivered since last time, cleaned and settled.
 
     Example: hexcast ingest configs/denver.yaml
     """
-    _report(_run(config, as_of, "ingest"), as_json)
+    _report(_run(config, as_of, out, "ingest"), as_json)
 
 
 @app.command()
-def cube(config: ConfigFile, as_of: AsOf = None, as_json: Json = False) -> None:
+def cube(config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json = False) -> None:
     """The night as far as cube and state.
 
     Example: hexcast cube configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, "cube"), as_json)
+    _report(_run(config, as_of, out, "cube"), as_json)
 
 
 @app.command()
-def train(config: ConfigFile, as_of: AsOf = None, as_json: Json = False) -> None:
+def train(config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json = False) -> None:
     """The night as far as the models; they are made where those kept are too old.
 
     Example: hexcast train configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, "train"), as_json)
+    _report(_run(config, as_of, out, "train"), as_json)
 
 
 @app.command()
-def forecast(config: ConfigFile, as_of: AsOf = None, as_json: Json = False) -> None:
+def forecast(
+    config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json = False
+) -> None:
     """The night from silver as it is, without fetching anything.
 
     Example: hexcast forecast configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, "forecast", fetch=False), as_json)
+    _report(_run(config, as_of, out, "forecast", fetch=False), as_json)
 
 
 @app.command()
@@ -109,13 +126,15 @@ def demo(
     _report(run_demo(out, datetime.now(UTC)), as_json)
 
 
-def _run(path: Path, as_of: datetime | None, until: Stage, fetch: bool = True) -> Outcome:
+def _run(
+    path: Path, as_of: datetime | None, out: Path | None, until: Stage, fetch: bool = True
+) -> Outcome:
     from pipeline.load import load_config
     from pipeline.log import configure_logging
     from pipeline.nightly import run_night
 
     configure_logging()
-    return run_night(load_config(path), datetime.now(UTC), as_of, until, fetch)
+    return run_night(load_config(path, out), datetime.now(UTC), as_of, until, fetch)
 
 
 def _report(outcome: Outcome, as_json: bool) -> None:

@@ -37,8 +37,11 @@ def _mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]
 _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def load_config(path: str | Path) -> Config:
-    """The configuration in the YAML file at ``path``. Raises ConfigError."""
+def load_config(path: str | Path, out: Path | None = None) -> Config:
+    """The configuration in the YAML file at ``path``, with ``out`` as its output path if given.
+
+    Raises ConfigError.
+    """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -51,6 +54,8 @@ def load_config(path: str | Path) -> Config:
         raise ConfigError(f"{path} cannot be read as YAML: {reason}") from fault
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no keys: start from configs/demo.yaml")
+    if out is not None:
+        values["output"] = {**(values.get("output") or {}), "path": str(out.absolute())}
     return parse_config(values, path)
 
 

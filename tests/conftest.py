@@ -122,9 +122,12 @@ def dirty_rows(count: int = 300, seed: int = 7) -> pd.DataFrame:
     return every.sample(frac=1, random_state=seed, ignore_index=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    """A scheduler and one worker of two threads, in this process, reachable by its address."""
+    """A scheduler and one worker of two threads, in this process, reachable by its address.
+
+    Closed with the module: while it is open, Dask computes on it whatever names no other.
+    """
     with (
         LocalCluster(
             processes=False,

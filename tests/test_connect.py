@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from multiprocessing import active_children
 from time import monotonic
 
+import dask
 import pytest
 from distributed import LocalCluster
 from pydantic import ValidationError
@@ -46,8 +47,12 @@ def test_contradictions_are_refused() -> None:
         ClusterSpec(kind="address")
     with pytest.raises(ValidationError, match="goes with kind: address"):
         ClusterSpec(address="tcp://127.0.0.1:8786")
-    with pytest.raises(ValidationError, match="the scheme is one of tcp"):
-        ClusterSpec(kind="address", address="http://far.example:8786", insecure=True)
+
+
+@pytest.mark.parametrize("address", ["http://far.example:80", "tls://far.example", "tcp://a:b"])
+def test_addresses_that_are_none_are_refused(address: str) -> None:
+    with pytest.raises(ValidationError, match=r"write it as tls://host:port|could not be cast"):
+        ClusterSpec(kind="address", address=address, insecure=True)
 
 
 # Reaching one
@@ -74,10 +79,24 @@ def test_an_address_nobody_listens_on_is_said_quickly(silent_port: int) -> None:
     assert fault.value.exit_code == 69
 
 
-def test_tls_without_certificates_is_said(silent_port: int) -> None:
-    address = f"tls://127.0.0.1:{silent_port}"
+def test_an_unreachable_cluster_leaves_dask_as_it_was(silent_port: int) -> None:
+    address = f"tcp://127.0.0.1:{silent_port}"
     spec = ClusterSpec(kind="address", address=address, timeout_seconds=0.2)
-    with pytest.raises(ClusterUnavailableError, match="name the certificates"), connect(spec):
+    with pytest.raises(ClusterUnavailableError) as fault, connect(spec):
+        pass
+    assert fault.tb is not None  # keeps the client that failed, as a handler would
+    assert dask.config.get("scheduler", None) is None
+    assert dask.delayed(pow)(2, 10).compute() == 1024
+
+
+@pytest.mark.parametrize("files", [{}, {"ca-file": "/nowhere/ca.pem"}])
+def test_tls_without_certificates_is_said(files: dict[str, str]) -> None:
+    spec = ClusterSpec(kind="address", address="tls://127.0.0.1:8786", timeout_seconds=0.2)
+    with (
+        dask.config.set({f"distributed.comm.tls.{name}": path for name, path in files.items()}),
+        pytest.raises(ClusterUnavailableError, match="name their files"),
+        connect(spec),
+    ):
         pass
 
 

@@ -19,6 +19,7 @@ GROUPS = {"violent": (["Simple Assault"], []), "property": (["arson"], ["theft.*
         ("Theft from auto", "property"),
         (" mail fraud ", "property"),
         ("petty theft", OTHER),  # a pattern fits from end to end
+        ("fraudulent check", OTHER),
         ("aggravated assault", OTHER),
         ("drug possession", POLICE_INITIATED),
         ("Drug-Fraud", POLICE_INITIATED),  # a pattern does not name it

@@ -1,0 +1,151 @@
+"""The command as a user and as cron meet it: one line and an exit code for what can be mended."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cities import Small, midnight, small_config
+from distributed import Client
+
+from pipeline.cli import main
+
+
+@pytest.fixture
+def city(tmp_path: Path, client: Client) -> Path:
+    """A small city's files and configuration."""
+    small_config(tmp_path, Small().rows())
+    values = {
+        "name": "small",
+        "timezone": "America/Denver",
+        "cutoff": "00:00",
+        "source": {
+            "path": "in/*.csv",
+            "start": "2024-01-01",
+            "date_formats": ["%Y-%m-%d %H:%M"],
+            "columns": {
+                "key": ["id"],
+                "occurred_at": "occurred",
+                "reported_at": "reported",
+                "category": "kind",
+                "latitude": "lat",
+                "longitude": "lon",
+            },
+        },
+        "grid": {"bounds": [-104.995, 39.735, -104.975, 39.75]},
+        "groups": {"violent": {"categories": ["assault"]}},
+        "targets": {"violent": ["violent"]},
+        "model": {"rounds": 20, "holdout_nights": 14, "empty_share": 0.2},
+        "cluster": {"kind": "address", "address": client.scheduler.address},
+        "output": {"path": "store"},
+    }
+    return write(tmp_path / "small.yaml", values)
+
+
+def write(path: Path, values: dict[str, Any]) -> Path:
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["hexcast", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
+
+
+def test_a_night_and_its_stages(
+    city: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    at = midnight(110).strftime("%Y-%m-%dT%H:%MZ")
+    for stage in ("ingest", "cube", "train"):
+        assert run(monkeypatch, stage, city, "--as-of", at) == 0
+    assert not (city.parent / "store" / "runs").exists()
+    capfd.readouterr()
+    assert run(monkeypatch, "nightly", city, "--as-of", at) == 0
+    shown, logged = capfd.readouterr()
+    run_folder = city.parent / "store" / "runs" / midnight(110).strftime("%Y%m%dT%H%MZ")
+    assert f"{run_folder}/forecast.gpkg" in shown
+    assert "reference" in shown
+    stages = [json.loads(line)["stage"] for line in logged.splitlines() if line.startswith("{")]
+    assert stages == ["ingest", "cube", "train", "forecast", "layers"]
+    assert run(monkeypatch, "nightly", city, "--as-of", at, "--json") == 0
+    assert json.loads(capfd.readouterr().out)["as_of"] == midnight(110).isoformat()
+    assert run(monkeypatch, "check", city, "--json") == 0
+    assert json.loads(capfd.readouterr().out)["to ingest"] == "0 new or changed files"
+
+
+def test_out_moves_the_store(city: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    at = midnight(110).strftime("%Y-%m-%dT%H:%MZ")
+    assert run(monkeypatch, "ingest", city, "--as-of", at, "--out", tmp_path / "other") == 0
+    assert (tmp_path / "other" / "silver").is_dir()
+    assert not (city.parent / "store").exists()
+
+
+def faulty(city: Path, fault: str) -> Path:
+    values = yaml.safe_load(city.read_text())
+    source = city.parent / "in" / "incidents.csv"
+    match fault:
+        case "missing file":
+            source.unlink()
+        case "empty file":
+            source.write_text("")
+        case "unreadable Parquet":
+            values["source"]["path"] = "in/broken.parquet"
+            (city.parent / "in" / "broken.parquet").write_text("no Parquet")
+        case "missing column":
+            values["source"]["columns"]["category"] = "knd"
+        case "wrong timezone":
+            values["timezone"] = "America/Denvr"
+        case "unknown key":
+            values["source"]["colums"] = {}
+        case "nobody listens":
+            values["cluster"] |= {"address": "tcp://127.0.0.1:9", "timeout_seconds": 0.5}
+    return write(city, values)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "message"),
+    [
+        ("missing file", 66, "no file at"),
+        ("empty file", 66, "is empty"),
+        ("unreadable Parquet", 65, "deliver it again"),
+        ("missing column", 65, "did you mean kind?"),
+        ("wrong timezone", 78, "did you mean America/Denver?"),
+        ("unknown key", 78, "did you mean columns?"),
+        ("nobody listens", 69, "tcp://127.0.0.1:9"),
+    ],
+)
+def test_faults_are_one_line_and_a_code(
+    city: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    fault: str,
+    code: int,
+    message: str,
+) -> None:
+    at = midnight(110).strftime("%Y-%m-%dT%H:%MZ")
+    assert run(monkeypatch, "nightly", faulty(city, fault), "--as-of", at) == code
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("hexcast:")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not (city.parent / "store" / "runs").exists()
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['hexcast', '--help']\n"
+        "from pipeline.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'dask', 'xgboost', 'pandas', 'geopandas', 'zarr', 'numpy'} & set(sys.modules)\n"
+        "print('heavy', sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "nightly" in done.stdout
+    assert done.stdout.splitlines()[-1] == "heavy []"

@@ -14,7 +14,8 @@ from grids.cube import BRANCH, open_repository, read_info
 from grids.hours import EPOCH, HOUR, latest_cutoff
 from pipeline.baselines import BASELINES, Forecaster
 from pipeline.config import Config
-from pipeline.demo_city import CATEGORIES, DemoCity
+from pipeline.demo_city import DemoCity
+from pipeline.demo_kinds import CATEGORIES
 from pipeline.load import load_config
 from pipeline.model import find_model, predict
 from pipeline.night import Night, Place

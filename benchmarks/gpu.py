@@ -63,7 +63,8 @@ def train(client: Client, count: int, rounds: int, device: str) -> dict[str, obj
 def gpu_memory() -> int:
     """MiB that the GPU's processes hold now, as the driver counts them."""
     command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0])
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return int(shown.split()[0])
 
 
 def compare(sizes: list[int], rounds: int) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""A small made-up city for tests: a few cells, some months, an incident file with reporting delay."""
+"""A small made-up city for tests: a few cells, some months, reports with delay."""
 
 from __future__ import annotations
 

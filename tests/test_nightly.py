@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,7 @@ class Nights:
 
 
 @pytest.fixture(scope="module")
-def two_nights(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Iterator[Nights]:
+def two_nights(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Nights:
     rows = Small().rows()
     cluster = {"kind": "address", "address": client.scheduler.address}
     config = small_config(tmp_path_factory.mktemp("small"), rows, cluster=cluster)
@@ -55,7 +54,7 @@ def two_nights(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Iter
     with pytest.MonkeyPatch.context() as patch:
         refuse(patch)
         second = run_night(config, NOW, SECOND)
-    yield Nights(config, first, second, rows)
+    return Nights(config, first, second, rows)
 
 
 def refuse(patch: pytest.MonkeyPatch) -> None:

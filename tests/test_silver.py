@@ -36,11 +36,11 @@ def revisions(grid: HexGrid, count: int = 150, seed: int = 5) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     rows = []
     for i in range(count):
-        occurred = START + timedelta(hours=float(rng.uniform(0, 24 * DAYS)))
+        occurred = START + timedelta(hours=6 * int(rng.integers(0, 4 * DAYS)) + float(rng.random()))
         known = START + ((occurred - START).days + 1) * timedelta(days=1)  # many at one instant
         last: dict[str, object] | None = None
         for revision in range(1 + (i % 3 == 0) + (i % 9 == 0)):
-            known += timedelta(hours=int(rng.integers(0, 60)))  # 0: a tie with the one before
+            known += timedelta(days=int(rng.integers(0, 3)))  # 0: a tie with the one before
             place = {"cell": int(rng.choice(grid.cells)), "group": str(rng.choice(KINDS))}
             row = {
                 "id": str(i),

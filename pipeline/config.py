@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from functools import cached_property
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pyproj import CRS
-from pyproj.exceptions import CRSError
+from pydantic import Field, field_validator, model_validator
 
 from cluster.connect import ClusterSpec
 from grids.hours import local_instant
@@ -22,103 +20,7 @@ from pipeline.groups import (
     normalize,
 )
 from pipeline.paths import ConfigPath, nearest
-
-Key = str | tuple[str, ...]
-
-
-class Section(BaseModel):
-    """One frozen part of a configuration; a key that it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Columns(Section):
-    """Which of the source's columns mean what. No other column is ever read."""
-
-    key: tuple[Key, ...] = Field(min_length=1)
-    occurred_at: str
-    category: str
-    occurred_until: str | None = None
-    reported_at: str | None = None
-    latitude: str | None = None
-    longitude: str | None = None
-    x: str | None = None
-    y: str | None = None
-    district: str | None = None
-    arrest: str | None = None
-    revised_at: str | None = None
-    status: str | None = None
-
-    @model_validator(mode="after")
-    def _one_kind_of_place(self) -> Columns:
-        geographic, projected = (self.latitude, self.longitude), (self.x, self.y)
-        if any(geographic) and any(projected):
-            raise ValueError("latitude/longitude and x/y contradict each other: keep one pair")
-        if not all(geographic) and not all(projected):
-            raise ValueError("a place needs latitude and longitude, or x and y with source.crs")
-        return self
-
-    @cached_property
-    def key_parts(self) -> tuple[tuple[str, ...], ...]:
-        """Alternatives of the key, each a tuple of columns; the first without a blank counts."""
-        return tuple((part,) if isinstance(part, str) else part for part in self.key)
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Every source column that is read, each once."""
-        mapped = [self.occurred_at, self.occurred_until, self.reported_at, self.category]
-        mapped += [self.latitude, self.longitude, self.x, self.y, self.district, self.arrest]
-        mapped += [self.revised_at, self.status]
-        keys = [column for part in self.key_parts for column in part]
-        return tuple(dict.fromkeys(keys + [column for column in mapped if column]))
-
-
-class Source(Section):
-    """Where the incidents are and how their text is to be read."""
-
-    path: ConfigPath
-    format: Literal["parquet", "csv"] | None = None
-    columns: Columns
-    date_formats: tuple[str, ...] = ("ISO8601",)
-    crs: str = "EPSG:4326"
-    start: date
-    delivery_lag_days: float = Field(default=0.0, ge=0)
-    retracted: tuple[str, ...] = ()
-
-    @field_validator("crs")
-    @classmethod
-    def _crs_exists(cls, value: str) -> str:
-        try:
-            CRS.from_user_input(value)
-        except CRSError as fault:
-            raise ValueError(
-                f"{value!r} is no coordinate system: write a code as EPSG:2232"
-            ) from fault
-        return value
-
-    @field_validator("date_formats")
-    @classmethod
-    def _formats_are_formats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            if text != "ISO8601" and "%" not in text:
-                raise ValueError(f"{text!r} is no date format: write one as %m/%d/%Y %I:%M:%S %p")
-        return value
-
-    @model_validator(mode="after")
-    def _agrees(self) -> Source:
-        projected = CRS.from_user_input(self.crs).is_projected
-        if projected and not self.columns.x:
-            raise ValueError(f"crs {self.crs} is projected, but columns has no x and y")
-        if not projected and self.columns.x:
-            raise ValueError("columns x and y need the EPSG code of their projection in crs")
-        if bool(self.columns.status) != bool(self.retracted):
-            raise ValueError("columns.status and retracted go together: give both or neither")
-        return self
-
-    @property
-    def delivery_lag(self) -> timedelta:
-        """Time from the occurrence (or the report, where there is one) to the delivery."""
-        return timedelta(days=self.delivery_lag_days)
+from pipeline.source_config import Section, Source
 
 
 class GridConfig(Section):

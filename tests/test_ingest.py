@@ -16,8 +16,8 @@ from distributed import Client
 from pandas.testing import assert_frame_equal
 
 from grids.hexgrid import HexGrid
+from pipeline import csv_parts
 from pipeline import ingest as module
-from pipeline import sources
 from pipeline.config import Config
 from pipeline.errors import DataError, MissingInputError
 from pipeline.ingest import (
@@ -227,7 +227,7 @@ def test_the_number_of_partitions_does_not_matter(city, tmp_path, monkeypatch, g
     rows.loc[:39, "FROM"] = "?"  # whole partitions of bad rows
     write(tmp_path, rows)
     one = city.ingest()
-    monkeypatch.setattr(sources, "BYTES_PER_PART", 4000)
+    monkeypatch.setattr(csv_parts, "BYTES_PER_PART", 4000)
     (tmp_path / "again").mkdir()
     config = make_config(
         tmp_path, source={"path": city.config.source.path}, output={"path": str(tmp_path / "again")}
@@ -248,7 +248,7 @@ def test_the_number_of_partitions_does_not_matter(city, tmp_path, monkeypatch, g
 
 def test_more_partitions_than_keys(city, tmp_path, monkeypatch):
     """Some partitions are empty after the shuffle."""
-    monkeypatch.setattr(sources, "BYTES_PER_PART", 150)
+    monkeypatch.setattr(csv_parts, "BYTES_PER_PART", 150)
     monkeypatch.setattr(module, "MAX_FILES", 100)
     write(tmp_path, pd.concat([good_rows(2)] * 10))
     record = city.ingest()

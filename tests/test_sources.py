@@ -17,10 +17,11 @@ import pytest
 from conftest import good_rows, make_config
 from pandas.api.types import is_string_dtype
 
-from pipeline import sources
+from pipeline import csv_parts, sources
 from pipeline.config import Config
+from pipeline.csv_parts import CsvPart
 from pipeline.errors import DataError, MissingInputError
-from pipeline.sources import DELIVERY, MALFORMED, CsvPart, FileSource
+from pipeline.sources import DELIVERY, MALFORMED, FileSource
 
 PLAIN: dict[str, Any] = {"occurred_until": None, "reported_at": None, "district": None}
 HEADER = "CASE,FROM,OFFENSE,LAT,LON"
@@ -94,7 +95,7 @@ def test_rows_with_too_few_or_too_many_fields_are_kept_as_text(config):
 
 @pytest.mark.parametrize("size", [64, 101, 1000, 10**6])
 def test_blocks_lose_and_double_nothing(config, monkeypatch, size):
-    monkeypatch.setattr(sources, "BYTES_PER_PART", size)
+    monkeypatch.setattr(csv_parts, "BYTES_PER_PART", size)
     text, offences = awkward_text(60)
     rows = read_text(config, text)
     assert rows["CASE"].tolist() == [str(i) for i in range(60)]
@@ -103,7 +104,7 @@ def test_blocks_lose_and_double_nothing(config, monkeypatch, size):
 
 
 def test_a_small_block_makes_many_parts(config, monkeypatch):
-    monkeypatch.setattr(sources, "BYTES_PER_PART", 400)
+    monkeypatch.setattr(csv_parts, "BYTES_PER_PART", 400)
     text, _ = awkward_text(60)
     Path(config.source.path).write_text(text)
     source = FileSource(config.source)
@@ -111,7 +112,7 @@ def test_a_small_block_makes_many_parts(config, monkeypatch):
 
 
 def test_stray_quotes_and_giant_rows_make_no_part_endless(config, monkeypatch):
-    monkeypatch.setattr(sources, "BYTES_PER_PART", 100)
+    monkeypatch.setattr(csv_parts, "BYTES_PER_PART", 100)
     lines = [f'{i},,{i}" pipe,1,2' if i == 3 else f"{i},,x,1,2" for i in range(200)]
     rows = read_text(
         config, "\n".join([HEADER, *lines, '200,,"' + "y" * 2000 + '",1,2', "201,,,1,2"])
@@ -122,7 +123,7 @@ def test_stray_quotes_and_giant_rows_make_no_part_endless(config, monkeypatch):
 
 
 def test_a_header_line_within_the_file_is_a_row(config, monkeypatch):
-    monkeypatch.setattr(sources, "BYTES_PER_PART", len(HEADER) + 1)
+    monkeypatch.setattr(csv_parts, "BYTES_PER_PART", len(HEADER) + 1)
     rows = read_text(config, f"{HEADER}\n{HEADER}\n{HEADER}\n")
     assert rows["CASE"].tolist() == ["CASE", "CASE"]
 

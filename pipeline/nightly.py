@@ -6,25 +6,23 @@ on where it stopped, and a finished one does nothing. A stage's output is commit
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
-
-from deltalake import DeltaTable
 
 from cluster.connect import LazyCluster
 from forecasts.layers import write_layers
 from forecasts.schema import Forecast, TargetForecast, poisson_target
 from forecasts.store import find_run, prune, publish, run_name, stage
 from grids.cube import CubeInfo, open_repository
-from grids.hours import EPOCH, HOUR, latest_cutoff, reference_hour
+from grids.hours import latest_cutoff
 from pipeline.baselines import BASELINES, require_history
 from pipeline.config import Config
 from pipeline.cubing import append, build, state_at
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.ingest import IngestRecord, extent, ingest, known_floor, new_deliveries
+from pipeline.job import Job, manifest_of, run_id
 from pipeline.log import StageLog
 from pipeline.model import Model, find_model, predict, save_model
 from pipeline.night import Night, Place
@@ -37,32 +35,6 @@ from pipeline.store import Store
 from pipeline.train import train
 
 Stage = Literal["ingest", "cube", "train", "forecast"]
-_LIBRARIES = "dask distributed xgboost pandas geopandas h3 zarr icechunk deltalake".split()
-
-
-@dataclass(frozen=True)
-class Job:
-    """One night of one city: what is asked for, and what it works with.
-
-    ``cutoff``: the forecast may use what was known then. ``now``: when the job runs.
-    """
-
-    config: Config
-    cutoff: datetime
-    now: datetime
-    source: IncidentSource
-    cluster: LazyCluster
-    log: StageLog
-
-    @property
-    def store(self) -> Store:
-        """Where the city's tables, cube and models lie."""
-        return Store(self.config.output.path)
-
-    @property
-    def reference(self) -> datetime:
-        """The first forecast hour."""
-        return EPOCH + reference_hour(self.cutoff) * HOUR
 
 
 @dataclass(frozen=True)
@@ -98,12 +70,6 @@ def run_night(
         return _run(job, until, fetch)
 
 
-def run_id(config: Config, cutoff: datetime) -> str:
-    """City, reference time and fingerprint of the configuration: the key of a run."""
-    reference = EPOCH + reference_hour(cutoff) * HOUR
-    return f"{config.name}-{run_name(reference)}-{config.fingerprint}"
-
-
 def _check_cutoff(config: Config, cutoff: datetime, now: datetime) -> None:
     if cutoff.tzinfo is None:
         raise ConfigError(f"--as-of {cutoff} has no offset: write it as 2024-09-01T06:00Z")
@@ -121,19 +87,19 @@ def _run(job: Job, until: Stage, fetch: bool) -> Outcome:
     with job.log.stage("ingest"):
         info, taken = _ingest(job, repository, fetch)
     if until == "ingest":
-        return Outcome(None, _manifest(job, info, taken))
+        return Outcome(None, manifest_of(job, info, taken))
     city = _city(job, info)
     with job.log.stage("cube"):
         state = _bring_up_to(job, info, city.spec, repository)
     if until == "cube":
-        return Outcome(None, _manifest(job, info, taken, state))
+        return Outcome(None, manifest_of(job, info, taken, state))
     with job.log.stage("train"):
         models = _models(job, info, city, state)
     if until == "train":
-        return Outcome(None, _manifest(job, info, taken, state, models))
+        return Outcome(None, manifest_of(job, info, taken, state, models))
     with job.log.stage("forecast"):
         forecast = _forecast(job, info, city, state, models)
-    return _publish(job, forecast, _manifest(job, info, taken, state, models))
+    return _publish(job, forecast, manifest_of(job, info, taken, state, models))
 
 
 def _ingest(job: Job, repository: Any, fetch: bool) -> tuple[CubeInfo, IngestRecord]:
@@ -231,40 +197,3 @@ def _publish(job: Job, forecast: Forecast, manifest: dict[str, Any]) -> Outcome:
         run = publish(root, job.reference, folder, manifest)
     prune(root, job.config.output.keep_days)
     return Outcome(run, find_run(root, job.reference) or manifest)
-
-
-def _manifest(
-    job: Job,
-    info: CubeInfo,
-    taken: IngestRecord,
-    state: State | None = None,
-    models: list[Model] | None = None,
-) -> dict[str, Any]:
-    """The run's record, as far as the night has come."""
-    hours = reference_hour(job.cutoff)
-    return {
-        "run_id": job.log.run_id,
-        "city": job.config.name,
-        "as_of": job.cutoff.isoformat(),
-        "reference_time": (EPOCH + hours * HOUR).isoformat(),
-        "made_at": job.now.isoformat(),
-        "configuration": job.config.fingerprint,
-        "police_initiated_allowed": list(job.config.allow_police_initiated),
-        "silver_version": DeltaTable(job.store.silver).version(),
-        "ingest": asdict(taken),
-        "cells": len(info.grid),
-        "incidents_known": state.incidents if state else None,
-        "models": [_model_record(model) for model in models or []],
-        "seconds": job.log.seconds,
-        "versions": {name: version(name) for name in ("hexcast", *_LIBRARIES)},
-    }
-
-
-def _model_record(model: Model) -> dict[str, Any]:
-    return {
-        "target": model.target,
-        "issued": model.label,
-        "baseline": model.baseline,
-        "made_from": model.cutoff.isoformat(),
-        **model.record,
-    }

@@ -51,6 +51,12 @@ def _scores(model: dict[str, Any]) -> Iterator[str]:
     for name, scores in held.items():
         cells = (scores[column] for column in _COLUMNS)
         yield f"    {name:<40}" + "".join(f"{_shown(cell):>11}" for cell in cells)
+    if "truth" in held and "model" in held:
+        best, model_score, truth = (
+            held[name]["log_score"] for name in (model["baseline"], "model", "truth")
+        )
+        reached = (model_score - best) / (truth - best)
+        yield f"    the model reaches {reached:.0%} of what the truth has over the best baseline"
 
 
 def _shown(value: float | None) -> str:

@@ -4,7 +4,7 @@
 
 Rows are drawn like a city's: 8-bit feature codes, Poisson counts that hang on some of them, empty
 cell-hours with weight 100 (one in a hundred is kept), so that R rows stand for some 100 R
-cell-hours. Both devices run through `pipeline.model.fit_booster` on a Dask cluster of one worker.
+cell-hours. Both devices run through `pipeline.fit.fit_booster` on a Dask cluster of one worker.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from distributed import Client, LocalCluster
 
 from cluster.gpu import gpu_count
 from pipeline.features import FEATURE_NAMES, MISSING
-from pipeline.model import fit_booster
+from pipeline.fit import fit_booster
 from pipeline.replay import Rows
 
 PARTS = 8

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from cluster.connect import ClusterSpec
+from cluster.spec import ClusterSpec
 from grids.hours import local_instant
 from pipeline.groups import (
     POLICE_INITIATED,

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from distributed import Client
 
 from grids.hexgrid import HexGrid
 from pipeline.clean import CLEAN, Cleaner
@@ -21,6 +21,10 @@ from pipeline.silver import QUARANTINE, SILVER, earlier_revisions
 from pipeline.sources import Delivery, IncidentSource
 from pipeline.store import Store
 from pipeline.tables import Part, commit_parts, part_to_json, taken_version, write_part
+
+if TYPE_CHECKING:
+    from distributed import Client
+
 
 # A delivery that a night fetches within this time of its cutoff counts as known at the cutoff,
 # as far as its rows were reported by then; a later one as known when it was fetched.

@@ -9,7 +9,7 @@ from typing import Any
 
 from deltalake import DeltaTable
 
-from cluster.connect import LazyCluster
+from cluster.lazy import LazyCluster
 from forecasts.store import run_name
 from grids.cube import CubeInfo
 from grids.hours import EPOCH, HOUR, reference_hour

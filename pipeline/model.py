@@ -1,27 +1,22 @@
-"""The model of one target: made on Dask, used locally, kept as XGBoost's own UBJ."""
+"""The model of one target: used locally, whatever it was made on, and kept as XGBoost's own UBJ."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import dask.array as da
 import numpy as np
 import xgboost
-import xgboost.dask
-from dask.delayed import delayed
-from distributed import Client, Future
 
 from pipeline.errors import ConfigError
 from pipeline.features import FEATURE_NAMES, MISSING
 from pipeline.night import Night
-from pipeline.replay import Rows, night_codes
+from pipeline.replay import night_codes
 from pipeline.state import Floats
 
 # Learned slowly and regularised hard: the labels are nearly all 0 and the noise is Poisson's own.
@@ -57,39 +52,6 @@ class Model:
         if self.booster is None:
             return f"baseline {self.baseline}"
         return f"xgboost {self.cutoff:%Y-%m-%dT%H:%MZ}"
-
-
-def fit_booster(
-    client: Client, rows: Sequence[Future[Rows]], rounds: int, device: str
-) -> xgboost.Booster:
-    """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster."""
-    matrix = xgboost.dask.DaskQuantileDMatrix(
-        client,
-        *[_column(rows, name) for name in ("codes", "counts")],
-        weight=_column(rows, "weights"),
-        missing=MISSING,
-        feature_names=list(FEATURE_NAMES),
-        max_bin=PARAMETERS["max_bin"],
-    )
-    parameters = PARAMETERS | {"device": device}
-    trained = xgboost.dask.train(client, parameters, matrix, num_boost_round=rounds)
-    booster: xgboost.Booster = trained["booster"]
-    booster.set_param({"device": "cpu"})  # one night's rows are not worth a trip to the GPU
-    return booster
-
-
-def _column(rows: Sequence[Future[Rows]], name: str) -> da.Array:
-    """One member of every Rows as a Dask array along the rows."""
-    dtype = np.uint8 if name == "codes" else np.float32
-    shape = (np.nan, len(FEATURE_NAMES)) if name == "codes" else (np.nan,)
-    pick = delayed(_member)
-    parts = [da.from_delayed(pick(part, name), shape, dtype) for part in rows]
-    column: da.Array = da.concatenate(parts, allow_unknown_chunksizes=True)
-    return column
-
-
-def _member(rows: Rows, name: str) -> Any:
-    return getattr(rows, name)
 
 
 def predict(booster: xgboost.Booster, night: Night) -> Floats:

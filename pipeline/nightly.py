@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from cluster.connect import LazyCluster
+from cluster.lazy import LazyCluster
 from forecasts.layers import write_layers
 from forecasts.schema import Forecast, TargetForecast, poisson_target
 from forecasts.store import find_run, prune, publish, run_name, stage
@@ -19,7 +19,7 @@ from grids.cube import CubeInfo, open_repository
 from grids.hours import latest_cutoff
 from pipeline.baselines import BASELINES, require_history
 from pipeline.config import Config
-from pipeline.cubing import append, build, state_at
+from pipeline.cubing import append, state_at
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.ingest import IngestRecord, extent, ingest, known_floor, new_deliveries
 from pipeline.job import Job, manifest_of, run_id
@@ -32,7 +32,6 @@ from pipeline.silver import Arrivals, read_arrivals
 from pipeline.sources import FileSource, IncidentSource
 from pipeline.state import State, StateSpec
 from pipeline.store import Store
-from pipeline.train import train
 
 Stage = Literal["ingest", "cube", "train", "forecast"]
 
@@ -134,6 +133,8 @@ def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> 
     """The state at the cutoff; cube and state move forward with it, and never back."""
     silver, cutoff = job.store.silver, job.cutoff
     if info.watermark is None:
+        from pipeline.building import build  # Dask takes seconds to load; most nights need none
+
         state = build(repository, silver, spec, cutoff, job.cluster)
     elif info.watermark < cutoff:
         state = append(repository, silver, spec, cutoff)
@@ -150,6 +151,8 @@ def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
     found = {t: find_model(root, t, config.fingerprint, job.cutoff, age) for t in config.targets}
     missing = [target for target, model in found.items() if model is None]
     if missing:
+        from pipeline.train import train  # likewise
+
         known = _known(job, info)
         for model in train(
             config, city, info.categories, missing, known, state, job.cluster.client

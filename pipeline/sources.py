@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import dask.dataframe as dd
 import fsspec
 import pandas as pd
 import pyarrow as pa
@@ -18,6 +17,10 @@ from pipeline.csv_parts import CsvPart, plan_csv
 from pipeline.errors import DataError, MissingInputError
 from pipeline.paths import nearest
 from pipeline.source_config import Source
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+
 
 DELIVERY = "_delivery"  # the address that a row came from
 MALFORMED = "_malformed"  # the text of a CSV row that has the wrong number of fields, else ""
@@ -88,6 +91,8 @@ class FileSource:
         meta = pd.DataFrame(
             {name: pd.Series(dtype="str") for name in (*columns, DELIVERY, MALFORMED)}
         )
+        import dask.dataframe as dd  # takes a second, and most nights read nothing
+
         rows: dd.DataFrame = dd.from_map(read_part, parts, columns=columns, meta=meta)
         return rows
 

@@ -21,7 +21,8 @@ from pipeline.baselines import BASELINES, REFERENCE, Forecaster, require_history
 from pipeline.config import Config
 from pipeline.delay import maturity, reported_share
 from pipeline.errors import ConfigError
-from pipeline.model import Model, fit_booster, predict
+from pipeline.fit import fit_booster
+from pipeline.model import Model, predict
 from pipeline.replay import (
     Block,
     City,

@@ -14,7 +14,9 @@ from distributed import LocalCluster
 from pydantic import ValidationError
 
 import cluster.connect
-from cluster.connect import ClusterSpec, ClusterUnavailableError, LazyCluster, connect
+from cluster.connect import connect
+from cluster.lazy import LazyCluster
+from cluster.spec import ClusterSpec, ClusterUnavailableError
 
 # Which addresses are safe
 

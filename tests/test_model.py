@@ -13,7 +13,8 @@ from distributed import Client, LocalCluster
 
 from pipeline.errors import ConfigError
 from pipeline.features import FEATURE_NAMES, MISSING
-from pipeline.model import Model, find_model, fit_booster, predict, save_model
+from pipeline.fit import fit_booster
+from pipeline.model import Model, find_model, predict, save_model
 from pipeline.replay import Rows
 
 MADE = datetime(2024, 5, 1, 6, tzinfo=UTC)

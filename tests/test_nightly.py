@@ -63,8 +63,8 @@ def refuse(patch: pytest.MonkeyPatch) -> None:
     def forbidden(*_: object, **__: object) -> Any:
         raise AssertionError("a later night did the work of the first")
 
-    patch.setattr("pipeline.nightly.train", forbidden)
-    patch.setattr("pipeline.nightly.build", forbidden)
+    patch.setattr("pipeline.train.train", forbidden)
+    patch.setattr("pipeline.building.build", forbidden)
     patch.setattr("pipeline.sources.FileSource.read", forbidden)
     patch.setattr("cluster.connect.connect", forbidden)
 

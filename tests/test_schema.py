@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
-from forecasts.schema import Forecast, TargetForecast, columns, poisson_target, to_frame
+from forecasts.schema import (
+    Forecast,
+    TargetForecast,
+    columns,
+    poisson_quantile,
+    poisson_target,
+    to_frame,
+)
 from forecasts.validation import validate
 from grids.hexgrid import HexGrid
 from grids.hours import HourRange, horizon
@@ -43,6 +50,13 @@ def forecast() -> Forecast:
 @pytest.fixture
 def frame(forecast: Forecast) -> geopandas.GeoDataFrame:
     return to_frame(forecast)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+def test_poisson_quantiles_are_those_of_scipy_stats(share):
+    edges = -np.log([0.05, 0.5, 0.95])  # where a quantile steps from 0 to 1
+    expected = np.concatenate([[0, 1e-300, 1e-9], np.logspace(-5, 4, 2001), edges])
+    np.testing.assert_array_equal(poisson_quantile(share, expected), poisson.ppf(share, expected))
 
 
 def test_poisson_target_by_hand():

@@ -1,0 +1,50 @@
+"""Fitting a booster with distributed XGBoost, on rows that lie anywhere on a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xgboost
+import xgboost.dask
+from dask.delayed import delayed
+from distributed import Client, Future
+
+from pipeline.features import FEATURE_NAMES, MISSING
+from pipeline.model import PARAMETERS
+from pipeline.replay import Rows
+
+
+def fit_booster(
+    client: Client, rows: Sequence[Future[Rows]], rounds: int, device: str
+) -> xgboost.Booster:
+    """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster."""
+    matrix = xgboost.dask.DaskQuantileDMatrix(
+        client,
+        *[_column(rows, name) for name in ("codes", "counts")],
+        weight=_column(rows, "weights"),
+        missing=MISSING,
+        feature_names=list(FEATURE_NAMES),
+        max_bin=PARAMETERS["max_bin"],
+    )
+    parameters = PARAMETERS | {"device": device}
+    trained = xgboost.dask.train(client, parameters, matrix, num_boost_round=rounds)
+    booster: xgboost.Booster = trained["booster"]
+    booster.set_param({"device": "cpu"})  # one night's rows are not worth a trip to the GPU
+    return booster
+
+
+def _column(rows: Sequence[Future[Rows]], name: str) -> da.Array:
+    """One member of every Rows as a Dask array along the rows."""
+    dtype = np.uint8 if name == "codes" else np.float32
+    shape = (np.nan, len(FEATURE_NAMES)) if name == "codes" else (np.nan,)
+    pick = delayed(_member)
+    parts = [da.from_delayed(pick(part, name), shape, dtype) for part in rows]
+    column: da.Array = da.concatenate(parts, allow_unknown_chunksizes=True)
+    return column
+
+
+def _member(rows: Rows, name: str) -> Any:
+    return getattr(rows, name)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import resource
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from cluster.spec import ClusterSpec
+from cluster.spec import ClusterSpec, ClusterUnavailableError
 
 if TYPE_CHECKING:
     from distributed import Client
 
 
 class LazyCluster:
-    """A cluster that starts when its client is first asked for: most nights never need one."""
+    """A cluster that starts when its client is first asked for: most nights never need one.
 
-    def __init__(self, spec: ClusterSpec) -> None:
+    ``folder`` is where workers read and write. Raises ClusterUnavailableError where they do not
+    see it as this process does.
+    """
+
+    def __init__(self, spec: ClusterSpec, folder: Path) -> None:
         self._spec = spec
+        self._folder = folder
         self._stack = ExitStack()
         self._client: Client | None = None
 
@@ -27,7 +34,9 @@ class LazyCluster:
         if self._client is None:
             from cluster.connect import connect
 
-            self._client = self._stack.enter_context(connect(self._spec))
+            client = self._stack.enter_context(connect(self._spec))
+            _require_shared(client, self._folder)
+            self._client = client
         return self._client
 
     def peak_mib(self) -> dict[str, float]:
@@ -48,6 +57,26 @@ class LazyCluster:
     ) -> None:
         self._client = None
         self._stack.__exit__(kind, fault, at)
+
+
+def _require_shared(client: Client, folder: Path) -> None:
+    """A worker that writes to another disk of the same name would lose what it wrote."""
+    probe = folder / f".probe-{uuid4().hex}"
+    probe.touch()
+    try:
+        seen = client.run(_sees, str(probe))
+    finally:
+        probe.unlink()
+    blind = sorted(worker for worker, found in seen.items() if not found)
+    if blind:
+        raise ClusterUnavailableError(
+            f"worker {blind[0]} does not see {folder} of this machine: mount it there under the "
+            "same path, or use kind: local"
+        )
+
+
+def _sees(path: str) -> bool:
+    return Path(path).exists()
 
 
 def _peak_mib() -> float:

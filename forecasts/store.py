@@ -105,11 +105,11 @@ def find_run(root: Path, reference: datetime) -> dict[str, Any] | None:
     return manifest
 
 
-def prune(root: Path, keep_days: int) -> list[str]:
+def prune(root: Path, keep_days: int, spare: str = "") -> list[str]:
     """Delete all runs but those of the newest ``keep_days`` days; returns the deleted names.
 
     Days (UTC) that have runs are counted, not days up to today: a store that has stood still loses
-    nothing, and the newest run, which ``latest`` names, always stays.
+    nothing, and the newest run, which ``latest`` names, always stays, as does the run ``spare``.
     """
     if keep_days < 1:
         raise ValueError(f"keep_days {keep_days}: keep at least 1 day of runs")
@@ -119,7 +119,7 @@ def prune(root: Path, keep_days: int) -> list[str]:
         _recover(root)
         names = _run_names(root)
         kept = sorted({name[:8] for name in names})[-keep_days:]
-        gone = [name for name in names if name[:8] not in kept]
+        gone = [name for name in names if name[:8] not in kept and name != spare]
         for name in gone:
             # Renamed first, so that no reader finds a run with half of its files.
             hidden = root / "runs" / f".{name}.deleted"

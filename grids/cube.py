@@ -7,7 +7,7 @@ workers write whole shards through forks of its session.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,12 @@ def create_cube(
     start: int,
     attributes: dict[str, Any],
 ) -> None:
-    """An empty cube that begins at hour ``start``; its grid and categories are frozen with it."""
+    """An empty cube that begins at hour ``start``; its grid and categories are frozen with it.
+
+    It takes the place of any other in the repository.
+    """
     session = repository.writable_session(BRANCH)
-    group = zarr.create_group(session.store, attributes=_conventions() | attributes)
+    group = zarr.create_group(session.store, overwrite=True, attributes=_conventions() | attributes)
     chunk = -(-len(grid) // -(-len(grid) // CHUNK_CELLS))
     group.create_array(
         "counts",
@@ -220,8 +223,8 @@ def _existing_repository(path: str) -> icechunk.Repository:
 
 
 def tag_of(cutoff: datetime) -> str:
-    """The name under which the night of ``cutoff`` is kept."""
-    return cutoff.strftime("%Y%m%dT%H%M%SZ")
+    """The name under which the night of ``cutoff`` (aware) is kept: its time in UTC."""
+    return cutoff.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def hour_of(instant: datetime) -> int:

@@ -127,12 +127,6 @@ class HexGrid:
         """H3 ids as text."""
         return hex_ids(self.cells)
 
-    @cached_property
-    def area_km2(self) -> NDArray[np.float64]:
-        """(cell,) area in square kilometres."""
-        cells = self.cells.tolist()
-        return np.array([h3.api.basic_int.cell_area(cell, unit="km^2") for cell in cells])
-
     def ring(self, k: int) -> csr_array:
         """Sparse (cell, cell) matrix of means over the cells at distance ``k`` inside the grid.
 

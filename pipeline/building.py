@@ -21,11 +21,12 @@ from grids.cube import (
     CubeInfo,
     extend_hours,
     read_info,
+    shards,
     write_shard,
 )
 from grids.hours import HourRange, reference_hour
-from pipeline.baselines import require_history
 from pipeline.cubing import commit_state
+from pipeline.enough import require_enough
 from pipeline.silver import ARRIVAL_COLUMNS, read_arrivals, signed_arrivals
 from pipeline.state import State, StateSpec, advance, empty_state
 from pipeline.tables import open_rows
@@ -47,7 +48,7 @@ def build(
     info = read_info(repository.readonly_session(BRANCH).store)
     arrivals = read_arrivals(table, info.grid, info.categories, cutoff)
     state = advance(empty_state(spec), arrivals, cutoff, spec)
-    require_history(state, spec.started)
+    require_enough(state, spec.started)
     session = repository.writable_session(BRANCH)
     extend_hours(session.store, reference_hour(cutoff))
     if session.has_uncommitted_changes:  # such a session cannot be forked
@@ -88,10 +89,9 @@ def _read_events(path: str, table: str, info: CubeInfo, cutoff: datetime) -> pd.
 
 def _write_shards(events: pd.DataFrame, fork: Any, info: CubeInfo, hours: HourRange) -> Any:
     """Write every shard that the events hold; the fork comes back to be merged and committed."""
-    size = (len(info.grid), len(info.categories))
+    size, blocks = (len(info.grid), len(info.categories)), shards(hours)
     for shard, rows in events.groupby("shard"):
-        first = hours.start + int(str(shard)) * SHARD_HOURS
-        block = HourRange(first, min(first + SHARD_HOURS, hours.stop))
+        block = blocks[int(str(shard))]
         columns = [rows[name].to_numpy() for name in ("hour", "cell", "category", "sign")]
         write_shard(fork.store, block, bin_incidents(Events(*columns), block, *size))
     return fork

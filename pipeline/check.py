@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -10,48 +11,60 @@ from grids.cube import BRANCH, open_repository, read_info
 from grids.hours import EPOCH, HOUR, latest_cutoff, reference_hour
 from pipeline.config import Config
 from pipeline.ingest import new_deliveries
-from pipeline.place import is_created, read_boundary
+from pipeline.job import run_id
+from pipeline.place import read_boundary, require_same_store
 from pipeline.sources import FileSource
 from pipeline.store import Store
 
 
 def check_city(config: Config, now: datetime) -> dict[str, str]:
-    """Findings by subject, in plain words. Raises HexcastError at the first thing amiss."""
+    """Findings by subject, in plain words. Raises what a night would raise, at the first fault."""
     cutoff = latest_cutoff(now, config.cutoff, config.zone)
-    reference = EPOCH + reference_hour(cutoff) * HOUR
     source, store = FileSource(config.source), Store(config.output.path)
-    deliveries = source.deliveries()
-    source.read(deliveries)  # looks at the columns, reads no rows
-    fresh = new_deliveries(source, store)
-    boundary = config.grid.boundary
-    done = find_run(Path(store.root), reference)
+    deliveries, fresh = source.deliveries(), new_deliveries(source, store)
+    if fresh:
+        source.read(fresh)  # looks at the columns and where rows begin, cleans none
     return {
         "configuration": f"{config.name}, fingerprint {config.fingerprint}",
         "targets": "; ".join(f"{name}: {' + '.join(of)}" for name, of in config.targets.items()),
         "groups": ", ".join(config.grouping.names),
         "data": f"{len(deliveries)} files, {sum(d.size for d in deliveries) / 2**20:,.1f} MiB",
         "to ingest": f"{len(fresh)} new or changed files",
-        "place": _place(boundary, config),
-        "store": _store(store),
-        "cluster": f"{config.cluster.kind} {config.cluster.address or ''}".strip(),
+        "place": _place(config),
+        "store": _store(config, store),
+        "cluster": _cluster(config),
         "cutoff": f"{cutoff.astimezone(config.zone):%Y-%m-%d %H:%M %Z} (the latest before now)",
-        "next night": "done already" if done else f"{store.root}/runs/{run_name(reference)}",
+        "next night": _next(config, store, cutoff),
     }
 
 
-def _place(boundary: str | None, config: Config) -> str:
-    if boundary:
-        read_boundary(boundary)
-        return f"H3 resolution {config.grid.resolution} over {boundary}"
-    box = config.grid.bounds or "the incidents' own extent"
-    return f"H3 resolution {config.grid.resolution} over {box}"
+def _place(config: Config) -> str:
+    if config.grid.boundary:
+        read_boundary(config.grid.boundary)
+    over = config.grid.boundary or config.grid.bounds or "the incidents' own extent"
+    return f"H3 resolution {config.grid.resolution} over {over}"
 
 
-def _store(store: Store) -> str:
-    if not Path(store.cube).exists():
+def _store(config: Config, store: Store) -> str:
+    if not store.has_silver:
         return f"{store.root}, not begun"
-    repository = open_repository(store.cube)
-    if not is_created(repository):
-        return f"{store.root}, not begun"
-    info = read_info(repository.readonly_session(BRANCH).store)
+    info = read_info(open_repository(store.cube).readonly_session(BRANCH).store)
+    require_same_store(config, info)
     return f"{store.root}, {len(info.grid):,} cells, known until {info.watermark}"
+
+
+def _cluster(config: Config) -> str:
+    if config.cluster.kind == "local":
+        return f"local, {config.cluster.workers or os.cpu_count()} workers"
+    from cluster.connect import connect  # Dask takes seconds to load
+
+    with connect(config.cluster) as client:
+        return f"{config.cluster.address}, {len(client.nthreads())} workers"
+
+
+def _next(config: Config, store: Store, cutoff: datetime) -> str:
+    reference = EPOCH + reference_hour(cutoff) * HOUR
+    done = find_run(Path(store.root), reference)
+    if done and done["run_id"] == run_id(config, cutoff):
+        return "done already"
+    return f"{store.root}/runs/{run_name(reference)}"

@@ -22,6 +22,7 @@ from pipeline.config import Config
 from pipeline.sources import DELIVERY, MALFORMED
 
 NEAR_ZERO_DEGREES = 0.5
+AN_INSTANT = pd.Timedelta("1us")
 UTC_TIME = "datetime64[us, UTC]"
 # Times beyond are unreadable: nanoseconds, in which some texts are read, reach little further.
 READABLE = pd.Timestamp("1700-01-01"), pd.Timestamp("2200-01-01")
@@ -125,6 +126,9 @@ class Cleaner:
         if self.floor is not None:
             known = known.clip(lower=pd.Timestamp(self.floor))
         until = self._until(text, occurred)
+        # Nothing is known at the very instant it happens, so that what is known at a cutoff lies
+        # in the hours before it, and never in those to be forecast.
+        known = known.where(known > occurred, occurred + AN_INSTANT)
         out["occurred_at"], out["occurred_until"], out["known_at"] = occurred, until, known
 
     def _until(self, text: pd.DataFrame, occurred: pd.Series) -> pd.Series:

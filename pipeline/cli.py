@@ -94,7 +94,7 @@ def forecast(
 
 
 @app.command()
-def check(config: ConfigFile, as_json: Json = False) -> None:
+def check(config: ConfigFile, out: Out = None, as_json: Json = False) -> None:
     """Validate configuration, data and cluster, and say what a night would do.
 
     Example: hexcast check configs/denver.yaml
@@ -102,7 +102,7 @@ def check(config: ConfigFile, as_json: Json = False) -> None:
     from pipeline.check import check_city
     from pipeline.load import load_config
 
-    findings = check_city(load_config(config), datetime.now(UTC))
+    findings = check_city(load_config(config, out), datetime.now(UTC))
     if as_json:
         typer.echo(json.dumps(findings, indent=1))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime, time
 from functools import cached_property
 from typing import Any, Literal
@@ -59,12 +60,28 @@ class ModelConfig(Section):
     rounds: int = Field(default=300, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
 
+    @model_validator(mode="after")
+    def _something_is_left_to_learn(self) -> ModelConfig:
+        if self.holdout_nights >= self.nights:
+            raise ValueError(
+                f"holdout_nights {self.holdout_nights} leaves none of {self.nights} nights to "
+                "learn from: hold out fewer"
+            )
+        return self
+
 
 class Output(Section):
     """Where the store and the layers go, and how many days of runs are kept."""
 
     path: ConfigPath
     keep_days: int = Field(default=365, ge=1)
+
+    @field_validator("path")
+    @classmethod
+    def _path_is_a_folder(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError(f"{value} is no folder: the store needs one that it can lock")
+        return value
 
 
 class Config(Section):
@@ -118,8 +135,10 @@ class Config(Section):
     def _targets_are_sums_of_groups(self) -> Config:
         axis = self.grouping.names
         for target, groups in self.targets.items():
-            if not target.isidentifier():
-                raise ValueError(f"target {target!r} names columns: use letters, digits and _")
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", target):
+                raise ValueError(f"target {target!r} names columns: use small letters, digits, _")
+            if not groups or len(set(groups)) < len(groups):
+                raise ValueError(f"target {target} is {list(groups)}: name its groups, each once")
             for group in groups:
                 if group == POLICE_INITIATED:
                     raise ValueError(
@@ -175,8 +194,10 @@ class Config(Section):
     @cached_property
     def store_fingerprint(self) -> str:
         """Names what decides silver, cube and state; a store serves one of them."""
-        decides = {"cluster", "output", "model", "targets", "hotspot_share", "horizon_days"}
-        return _digest(self, {**dict.fromkeys(decides, True), **_PATHS})
+        later = {"name", "cutoff", "cluster", "output", "model", "targets"}
+        later |= {"hotspot_share", "horizon_days"}
+        reading = {"path": True, "format": True, "date_formats": True, "retracted": True}
+        return _digest(self, {**dict.fromkeys(later, True), **_PATHS, "source": reading})
 
 
 _PATHS = {"source": {"path": True}, "grid": {"boundary": True}}

@@ -24,18 +24,23 @@ from grids.cube import (
 )
 from grids.hexgrid import HexGrid
 from grids.hours import reference_hour
+from pipeline.enough import require_enough
 from pipeline.silver import read_arrivals
 from pipeline.state import State, StateSpec, advance, empty_state
 
 
 def append(repository: icechunk.Repository, table: str, spec: StateSpec, cutoff: datetime) -> State:
-    """Move cube and state on to ``cutoff`` by what became known since; nothing else is read."""
+    """Move cube and state on to ``cutoff`` by what became known since; nothing else is read.
+
+    Raises MissingInputError, before anything is committed, where deliveries have stopped.
+    """
     session = repository.writable_session(BRANCH)
     info, state = read_info(session.store), read_state(session.store)
     news = read_arrivals(table, info.grid, info.categories, cutoff, after=state.as_of)
+    state = advance(state, news, cutoff, spec)
+    require_enough(state, spec.started)
     extend_hours(session.store, reference_hour(cutoff))
     amend(session.store, net_changes(news.events, spec.cells, spec.categories))
-    state = advance(state, news, cutoff, spec)
     commit_state(repository, session, state)
     return state
 
@@ -45,8 +50,21 @@ def commit_state(repository: icechunk.Repository, session: icechunk.Session, sta
     write_state(session.store, state)
     watermark = state.as_of.isoformat()
     set_attributes(session.store, {"watermark": watermark})
-    snapshot = session.commit(f"known until {watermark}", metadata={"watermark": watermark})
-    repository.create_tag(tag_of(state.as_of), snapshot_id=snapshot)
+    session.commit(f"known until {watermark}", metadata={"watermark": watermark})
+    tag_night(repository, state.as_of)
+
+
+def tag_night(repository: icechunk.Repository, cutoff: datetime) -> None:
+    """Give the last commit its name, unless it has it: the commit may have been all there was."""
+    if tag_of(cutoff) not in repository.list_tags():
+        repository.create_tag(tag_of(cutoff), snapshot_id=repository.lookup_branch(BRANCH))
+
+
+def latest_state(repository: icechunk.Repository) -> State:
+    """The state of the last night, tagged if a crash left it without."""
+    state = read_state(repository.readonly_session(BRANCH).store)
+    tag_night(repository, state.as_of)
+    return state
 
 
 def state_at(

@@ -85,6 +85,15 @@ def reported_share(table: NDArray[np.int64], cutoff: datetime) -> NDArray[np.flo
     return np.append((1.0 - hazard[1:])[::-1].cumprod()[::-1], 1.0)
 
 
+def newest_occurrence(table: NDArray[np.int64], cutoff: datetime) -> datetime | None:
+    """The end of the newest day (UTC) with a known incident, not after ``cutoff``; None if none."""
+    today = _day(cutoff)
+    for day in range(today, today - DELAY_DAYS, -1):
+        if table[day % DELAY_DAYS].any():
+            return min(EPOCH + timedelta(days=day + 1), cutoff)
+    return None
+
+
 def share_at(shares: NDArray[np.float64], age: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share known by each age (hours), between the edges by straight lines."""
     return np.asarray(np.interp(age, np.append(0.0, DELAY_EDGES), np.append(0.0, shares)))

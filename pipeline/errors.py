@@ -21,6 +21,10 @@ class MissingInputError(HexcastError):
     exit_code = 66
 
 
+class EmptyDeliveryError(MissingInputError):
+    """What was delivered holds no rows."""
+
+
 class BusyError(HexcastError):
     """Another run holds the store, or something passing is in the way: try again."""
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,12 +16,13 @@ import pandas as pd
 from grids.hexgrid import HexGrid
 from pipeline.clean import CLEAN, Cleaner
 from pipeline.config import Config
+from pipeline.enough import require_history
 from pipeline.errors import DataError
 from pipeline.revisions import settle
 from pipeline.silver import QUARANTINE, SILVER, earlier_revisions
 from pipeline.sources import Delivery, IncidentSource
 from pipeline.store import Store
-from pipeline.tables import Part, commit_parts, part_to_json, taken_version, write_part
+from pipeline.tables import Part, commit_parts, part_to_json, taken_versions, write_part
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -34,9 +36,13 @@ MAX_FILES = 32  # of silver from one delivery: each costs every later night a lo
 
 @dataclass(frozen=True)
 class IngestRecord:
-    """What an ingestion did with every row: ``rows_in`` is the sum of the other three."""
+    """What an ingestion did with every row: ``rows_in`` = kept + merged + quarantined.
+
+    ``known_from``: the instant before which none of a later delivery counts as known.
+    """
 
     deliveries: tuple[str, ...] = ()
+    known_from: str | None = None
     rows_in: int = 0
     kept: int = 0
     merged: int = 0
@@ -47,8 +53,12 @@ class IngestRecord:
 
 def new_deliveries(source: IncidentSource, store: Store) -> list[Delivery]:
     """Deliveries that silver does not hold as they are now; touches no rows."""
-    found = source.deliveries()
-    return [d for d in found if taken_version(store.silver, d.address) != d.version]
+    return _not_taken(store.silver, source.deliveries())
+
+
+def _not_taken(table: str, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    taken = taken_versions(table, [delivery.address for delivery in deliveries])
+    return [d for d in deliveries if taken[d.address] != d.version]
 
 
 def known_floor(store: Store, cutoff: datetime, now: datetime) -> datetime | None:
@@ -70,22 +80,33 @@ def ingest(
     floor: datetime | None,
     now: datetime,
     client: Client,
+    first_cutoff: datetime | None = None,
 ) -> IngestRecord:
-    """Read, clean, settle and commit ``deliveries``. Raises DataError when no row can be kept."""
+    """Read, clean, settle and commit ``deliveries``.
+
+    Where silver is still empty, raises DataError when no row can be kept, and MissingInputError
+    when too little was known at ``first_cutoff``; then nothing is committed.
+    """
+    is_first = not store.has_silver
     cleaner = Cleaner(config, grid, now, floor)
     rows = source.read(deliveries).map_partitions(cleaner, meta=clean_meta())
     shuffled = rows.shuffle("id", npartitions=min(rows.npartitions, MAX_FILES))
     # A run that was killed between the two commits has already put these in quarantine.
-    quarantined = tuple(
-        d.address for d in deliveries if taken_version(store.quarantine, d.address) == d.version
+    quarantined = tuple(set(deliveries) - set(_not_taken(store.quarantine, deliveries)))
+    settle_and_write = partial(
+        _settle_and_write,
+        store=store,
+        now=now,
+        quarantined=[delivery.address for delivery in quarantined],
+        cutoff=first_cutoff or now,
     )
-    tasks = shuffled.map_partitions(
-        _settle_and_write, store, now, quarantined, meta=pd.DataFrame({"outcome": ["{}"]})
-    )
+    tasks = shuffled.map_partitions(settle_and_write, meta=pd.DataFrame({"outcome": ["{}"]}))
     outcomes = [json.loads(text) for text in client.compute(tasks, sync=True)["outcome"]]
-    record = _record(deliveries, outcomes)
-    if record.rows_in and not record.kept and not record.merged:
+    record = _record(deliveries, outcomes, floor)
+    if is_first and not record.kept:
         raise DataError(_nothing_kept(record))
+    if is_first and first_cutoff:
+        require_history(_total(outcomes, "known"), config.start, first_cutoff)
     _commit(store, deliveries, outcomes)
     return record
 
@@ -96,7 +117,7 @@ def clean_meta() -> pd.DataFrame:
 
 
 def _settle_and_write(
-    rows: pd.DataFrame, store: Store, now: datetime, quarantined: tuple[str, ...]
+    rows: pd.DataFrame, store: Store, now: datetime, quarantined: list[str], cutoff: datetime
 ) -> pd.DataFrame:
     """Settle a partition of whole keys and write its files; the outcome as one row of JSON."""
     good = rows[rows["reason"] == ""]
@@ -107,6 +128,7 @@ def _settle_and_write(
     outcome = {
         "rows": len(rows),
         "kept": len(settled.kept),
+        "known": int((settled.kept["known_at"] <= pd.Timestamp(cutoff)).sum()),
         "merged": settled.merged,
         "reasons": Counter(bad["reason"]),
         "ambiguous": int(rows["ambiguous"].sum()),
@@ -125,21 +147,25 @@ def _write(table: str, rows: pd.DataFrame, schema: object, order: str) -> list[d
     return [part_to_json(write_part(table, rows, schema, order))]
 
 
-def _record(deliveries: Sequence[Delivery], outcomes: list[dict[str, object]]) -> IngestRecord:
-    def total(name: str) -> int:
-        return sum(int(str(outcome[name])) for outcome in outcomes)
+def _total(outcomes: list[dict[str, object]], name: str) -> int:
+    return sum(int(str(outcome[name])) for outcome in outcomes)
 
+
+def _record(
+    deliveries: Sequence[Delivery], outcomes: list[dict[str, object]], floor: datetime | None
+) -> IngestRecord:
     reasons: Counter[str] = Counter()
     for outcome in outcomes:
         reasons.update(outcome["reasons"])  # type: ignore[call-overload]
     record = IngestRecord(
         deliveries=tuple(delivery.address for delivery in deliveries),
-        rows_in=total("rows"),
-        kept=total("kept"),
-        merged=total("merged"),
+        known_from=floor.isoformat() if floor else None,
+        rows_in=_total(outcomes, "rows"),
+        kept=_total(outcomes, "kept"),
+        merged=_total(outcomes, "merged"),
         quarantined=dict(reasons.most_common()),
-        ambiguous_times=total("ambiguous"),
-        nonexistent_times=total("nonexistent"),
+        ambiguous_times=_total(outcomes, "ambiguous"),
+        nonexistent_times=_total(outcomes, "nonexistent"),
     )
     out = record.kept + record.merged + sum(record.quarantined.values())
     if record.rows_in != out:
@@ -159,12 +185,11 @@ def _commit(
     store: Store, deliveries: Sequence[Delivery], outcomes: list[dict[str, object]]
 ) -> None:
     """Quarantine first: silver's commit is the one that says that the delivery is taken."""
-    taken = {delivery.address: delivery.version for delivery in deliveries}
     for table, name, schema, order in (
         (store.quarantine, "quarantine", QUARANTINE, "ingested_at"),
         (store.silver, "silver", SILVER, "known_at"),
     ):
-        fresh = {a: v for a, v in taken.items() if taken_version(table, a) != v}
+        fresh = {d.address: d.version for d in _not_taken(table, deliveries)}
         parts = [Part(**part) for outcome in outcomes for part in outcome[name]]  # type: ignore
         if fresh:
             commit_parts(table, parts, schema, order, fresh)

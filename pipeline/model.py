@@ -13,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 import xgboost
 
+from grids.cube import tag_of
 from pipeline.errors import ConfigError
 from pipeline.features import FEATURE_NAMES, MISSING
 from pipeline.night import Night
@@ -69,7 +70,7 @@ def predict(booster: xgboost.Booster, night: Night) -> Floats:
 
 def save_model(root: Path, model: Model, fingerprint: str) -> Path:
     """Keep the model below ``root``/target; it is there whole or not at all."""
-    folder = root / model.target / f"{model.cutoff:%Y%m%dT%H%M%SZ}-{fingerprint}"
+    folder = root / model.target / f"{tag_of(model.cutoff)}-{fingerprint}"
     staged = folder.with_name(f".{folder.name}-{uuid4().hex}")
     staged.mkdir(parents=True)
     if model.booster is not None:
@@ -91,17 +92,24 @@ def save_model(root: Path, model: Model, fingerprint: str) -> Path:
 def find_model(
     root: Path, target: str, fingerprint: str, cutoff: datetime, max_age_days: int
 ) -> Model | None:
-    """The newest model that was made at or before ``cutoff`` and is not too old for it."""
-    found = []
-    for folder in sorted((root / target).glob(f"[0-9]*-{fingerprint}")):
+    """The newest model that was made at or before ``cutoff`` and is not too old for it.
+
+    One that another version made with other features or parameters is passed over.
+    """
+    for folder in sorted((root / target).glob(f"[0-9]*-{fingerprint}"), reverse=True):
         made = datetime.strptime(folder.name.split("-")[0] + "+0000", "%Y%m%dT%H%M%SZ%z")
         if made <= cutoff and (cutoff - made).days < max_age_days:
-            found.append(folder)
-    return _load_model(found[-1]) if found else None
+            model = _load_model(folder)
+            if model is not None:
+                return model
+    return None
 
 
-def _load_model(folder: Path) -> Model:
+def _load_model(folder: Path) -> Model | None:
     description = json.loads((folder / "model.json").read_text())
+    made_with = (tuple(description["features"]), description["parameters"])
+    if made_with != (FEATURE_NAMES, PARAMETERS):
+        return None
     booster = None
     if (folder / "model.ubj").exists():
         booster = xgboost.Booster(model_file=folder / "model.ubj")

@@ -7,7 +7,7 @@ on where it stopped, and a finished one does nothing. A stage's output is commit
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,10 +17,11 @@ from forecasts.schema import Forecast, TargetForecast, poisson_target
 from forecasts.store import find_run, prune, publish, run_name, stage
 from grids.cube import CubeInfo, open_repository
 from grids.hours import latest_cutoff
-from pipeline.baselines import BASELINES, require_history
+from pipeline.baselines import BASELINES
 from pipeline.config import Config
-from pipeline.cubing import append, state_at
-from pipeline.errors import ConfigError, MissingInputError
+from pipeline.cubing import append, latest_state, state_at
+from pipeline.enough import require_enough
+from pipeline.errors import ConfigError, EmptyDeliveryError, MissingInputError
 from pipeline.ingest import IngestRecord, extent, ingest, known_floor, new_deliveries
 from pipeline.job import Job, manifest_of, run_id
 from pipeline.log import StageLog
@@ -29,7 +30,7 @@ from pipeline.night import Night, Place
 from pipeline.place import open_city
 from pipeline.replay import City
 from pipeline.silver import Arrivals, read_arrivals
-from pipeline.sources import FileSource, IncidentSource
+from pipeline.sources import Delivery, FileSource, IncidentSource
 from pipeline.state import State, StateSpec
 from pipeline.store import Store
 
@@ -59,9 +60,10 @@ def run_night(
     """
     cutoff = as_of or latest_cutoff(now, config.cutoff, config.zone)
     _check_cutoff(config, cutoff, now)
+    cutoff = cutoff.astimezone(UTC)
     log = StageLog(run_id(config, cutoff))
     root = Path(config.output.path)
-    with Store(config.output.path).locked(), LazyCluster(config.cluster) as cluster:
+    with Store(config.output.path).locked(), LazyCluster(config.cluster, root) as cluster:
         job = Job(config, cutoff, now, source or FileSource(config.source), cluster, log)
         done = find_run(root, job.reference)
         if until == "forecast" and done and done["run_id"] == log.run_id:
@@ -110,17 +112,42 @@ def _ingest(job: Job, repository: Any, fetch: bool) -> tuple[CubeInfo, IngestRec
     def measure() -> tuple[float, float, float, float]:
         return extent(job.config, job.source, fresh, job.cutoff, job.cluster.client)
 
-    info = open_city(job.config, repository, measure)
+    is_begun = job.store.has_silver
+    info = open_city(job.config, repository, is_begun, measure)
     if not fresh:
         return info, IngestRecord()
+    try:
+        return info, _take_in(job, info, fresh)
+    except EmptyDeliveryError as fault:
+        if not is_begun:
+            raise
+        job.log.say(f"{fault}; the night goes on without")
+        return info, IngestRecord()
+
+
+def _take_in(job: Job, info: CubeInfo, fresh: list[Delivery]) -> IngestRecord:
     watermark = info.watermark
     night_is_new = watermark is None or watermark < job.cutoff
     # What comes in after a night was made for this cutoff was not known at it.
     floor = known_floor(job.store, job.cutoff, job.now) if night_is_new else job.now
+    if floor and floor > job.cutoff:
+        job.log.say(
+            f"too late for this night: what is fetched now counts from {floor:%Y-%m-%d %H:%MZ}"
+        )
     record = ingest(
-        job.config, job.store, job.source, fresh, info.grid, floor, job.now, job.cluster.client
+        job.config,
+        job.store,
+        job.source,
+        fresh,
+        info.grid,
+        floor,
+        job.now,
+        job.cluster.client,
+        first_cutoff=job.cutoff,
     )
-    return info, record
+    if not record.kept and not record.merged:
+        job.log.say(f"none of the {record.rows_in} rows fetched can be used; see the quarantine")
+    return record
 
 
 def _city(job: Job, info: CubeInfo) -> City:
@@ -138,9 +165,11 @@ def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> 
         state = build(repository, silver, spec, cutoff, job.cluster)
     elif info.watermark < cutoff:
         state = append(repository, silver, spec, cutoff)
+    elif info.watermark == cutoff:
+        state = latest_state(repository)
     else:
         state = state_at(repository, silver, spec, info.grid, cutoff)
-    require_history(state, spec.started)
+    require_enough(state, spec.started)
     return state
 
 
@@ -198,5 +227,5 @@ def _publish(job: Job, forecast: Forecast, manifest: dict[str, Any]) -> Outcome:
             write_layers(forecast, folder)
         manifest |= {"seconds": job.log.seconds, "peak_mib": job.cluster.peak_mib()}
         run = publish(root, job.reference, folder, manifest)
-    prune(root, job.config.output.keep_days)
+    prune(root, job.config.output.keep_days, spare=run.name)
     return Outcome(run, find_run(root, job.reference) or manifest)

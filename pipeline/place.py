@@ -42,7 +42,11 @@ def make_grid(config: Config, extent: Callable[[], Bounds]) -> HexGrid:
     """Cells over the boundary, else over the box, else over the incidents' own extent."""
     if config.grid.boundary:
         return HexGrid.from_polygon(read_boundary(config.grid.boundary), config.grid.resolution)
-    return HexGrid.from_extent(*(config.grid.bounds or extent()), config.grid.resolution)
+    bounds = config.grid.bounds or extent()
+    try:
+        return HexGrid.from_extent(*bounds, config.grid.resolution)
+    except ValueError as fault:
+        raise ConfigError(f"the city's extent {bounds} holds no cells: give grid.bounds") from fault
 
 
 def is_created(repository: icechunk.Repository) -> bool:
@@ -52,20 +56,29 @@ def is_created(repository: icechunk.Repository) -> bool:
 
 
 def open_city(
-    config: Config, repository: icechunk.Repository, extent: Callable[[], Bounds]
+    config: Config,
+    repository: icechunk.Repository,
+    is_begun: bool,
+    extent: Callable[[], Bounds],
 ) -> CubeInfo:
-    """The city's frozen grid and axes, made on the first call.
+    """The city's grid and axes: made on the first call, and frozen once the store ``is_begun``.
 
+    A first night that could take nothing in freezes nothing: its configuration may be mended.
     Raises ConfigError where the store was made with a configuration that gives other cubes.
     """
-    if not is_created(repository):
+    if not is_begun or not is_created(repository):
         grid = make_grid(config, extent)
         made_with = {"city": config.name, "configuration": config.store_fingerprint}
         create_cube(repository, grid, config.grouping.names, hour_of(config.start), made_with)
     info = read_info(repository.readonly_session(BRANCH).store)
+    require_same_store(config, info)
+    return info
+
+
+def require_same_store(config: Config, info: CubeInfo) -> None:
+    """Raise ConfigError where the configuration would have made another store than there is."""
     if info.attributes["configuration"] != config.store_fingerprint:
         raise ConfigError(
             f"{config.output.path} was made with other columns, groups, grid, timezone, start or "
             "delivery lag than the configuration now has: undo that, or give another output.path"
         )
-    return info

@@ -86,8 +86,8 @@ def write_feed(city: DemoCity, directory: Path, versions: pd.DataFrame | None = 
         dirty={kind: len(lines) for kind, lines in dirt.items()},
         quirks=quirks,
     )
-    _write_json(directory / "feed.json", asdict(record))
     _write_json(directory / "boundary.geojson", _boundary_geojson(city))
+    _write_json(directory / "feed.json", asdict(record))  # last: where it is, all is
     return record
 
 

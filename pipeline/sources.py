@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.csv_parts import CsvPart, plan_csv
-from pipeline.errors import DataError, MissingInputError
+from pipeline.errors import DataError, EmptyDeliveryError, MissingInputError
 from pipeline.paths import nearest
 from pipeline.source_config import Source
 
@@ -77,15 +77,16 @@ class FileSource:
         ]
 
     def read(self, deliveries: Sequence[Delivery]) -> dd.DataFrame:
-        """The rows of the files as a Dask dataframe of text. Raises DataError."""
-        empty = [delivery.address for delivery in deliveries if delivery.size == 0]
-        if empty:
-            raise MissingInputError(f"{empty[0]} is empty: deliver it again, or take it away")
-        parts = [part for delivery in deliveries for part in self._parts(delivery.address)]
+        """The rows of the files as a Dask dataframe of text.
+
+        Raises DataError, and EmptyDeliveryError where none of them holds a row.
+        """
+        filled = [delivery.address for delivery in deliveries if delivery.size]
+        parts = [part for address in filled for part in self._parts(address)]
         if not parts:
             names = ", ".join(delivery.address for delivery in deliveries[:3])
-            raise MissingInputError(
-                f"{names} holds no rows: deliver it again, or correct source.path"
+            raise EmptyDeliveryError(
+                f"{names} is empty, it holds no rows: deliver it again, or correct source.path"
             )
         columns = self.source.columns.names
         meta = pd.DataFrame(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
-from pipeline.errors import BusyError
+from pipeline.errors import BusyError, ConfigError
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,10 @@ class Store:
     def locked(self) -> Iterator[None]:
         """Only one process writes a store. Raises BusyError where another does."""
         folder = Path(self.root)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise ConfigError(f"output.path: {folder} cannot be made ({fault})") from fault
         with (folder / ".night.lock").open("w") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -80,12 +80,12 @@ def _stats(part: Part, order: str) -> str:
     return json.dumps({"numRecords": part.rows, "nullCount": {order: 0}, **ends})
 
 
-def taken_version(table: str, address: str) -> int | None:
-    """The version of a source that the table already holds, or None."""
+def taken_versions(table: str, addresses: Sequence[str]) -> dict[str, int | None]:
+    """The version of each source that the table already holds, None where it holds none."""
     if not DeltaTable.is_deltatable(table):
-        return None
-    version: int | None = DeltaTable(table).transaction_version(address)
-    return version
+        return dict.fromkeys(addresses)
+    log = DeltaTable(table)
+    return {address: log.transaction_version(address) for address in addresses}
 
 
 def open_rows(

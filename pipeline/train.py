@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cluster.gpu import gpu_count
 from forecasts import scores
 from grids.hours import HOUR, nightly_cutoffs
-from pipeline.baselines import BASELINES, REFERENCE, Forecaster, require_history
+from pipeline.baselines import BASELINES, REFERENCE, Forecaster
 from pipeline.config import Config
 from pipeline.delay import maturity, reported_share
 from pipeline.errors import ConfigError
@@ -42,7 +42,7 @@ MIN_FIT_INCIDENTS = 500
 MODEL = "model"
 AREA_SHARES = (0.01, 0.02, 0.05, 0.1)
 
-Scores = dict[str, dict[str, float]]
+Scores = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,15 @@ class Plan:
 
 
 def plan_nights(config: Config, city: City, state: State) -> Plan:
-    """Nights whose labels are mature at the state's cutoff; the newest are held out.
-
-    Raises MissingInputError under MIN_NIGHTS nights of data or MIN_INCIDENTS incidents.
-    """
+    """Nights whose labels are mature at the state's cutoff; the newest are held out."""
     cutoff = state.as_of
-    require_history(state, city.spec.started)
     wait = maturity(reported_share(state.delay, cutoff))
     nights = nightly_cutoffs(city.spec.started + WARM_UP, cutoff, config.cutoff, config.zone)
     mature = mature_nights(city, nights, cutoff, wait)[-config.model.nights :]
     held = config.model.holdout_nights
-    return Plan(tuple(mature[:-held]), tuple(mature[-held:]), wait)
+    # Horizons of several days overlap: no hour may be learned from and judged on.
+    apart = held + config.horizon_days - 1
+    return Plan(tuple(mature[:-apart]), tuple(mature[-held:]), wait)
 
 
 def train(
@@ -79,7 +77,7 @@ def train(
 ) -> list[Model]:
     """A model of every target from ``arrivals``, which are all that is known at the state's cutoff.
 
-    Raises MissingInputError where there is too little for a baseline, ConfigError without GPU.
+    Raises ConfigError where a GPU is asked for and none is here.
     """
     if config.model.device == "cuda" and gpu_count() == 0:
         raise ConfigError("model.device is cuda, but no NVIDIA GPU is here: use cpu")
@@ -133,11 +131,11 @@ def score_nights(
     return {name: _score(m, happened, forecasts[REFERENCE]) for name, m in forecasts.items()}
 
 
-def _score(expected: Floats, counts: NDArray[np.int64], reference: Floats) -> dict[str, float]:
+def _score(expected: Floats, counts: NDArray[np.int64], reference: Floats) -> dict[str, Any]:
     incidents = int(counts.sum())
     log_score = scores.poisson_log_score(expected, counts)
     yardstick = scores.poisson_log_score(reference, counts)
-    return {
+    found = {
         "incidents": incidents,
         "expected": float(expected.sum()),
         "log_score": log_score,
@@ -146,6 +144,8 @@ def _score(expected: Floats, counts: NDArray[np.int64], reference: Floats) -> di
         "average_precision": scores.average_precision(expected, counts),
         **{f"hit_rate_{s:.0%}": scores.hit_rate(expected, counts, s) for s in AREA_SHARES},
     }
+    # JSON has no nan: a score that nothing can be said about is null.
+    return {name: None if np.isnan(value) else value for name, value in found.items()}
 
 
 def _judge(
@@ -159,9 +159,10 @@ def _judge(
 
 def _issue(target: str, cutoff: datetime, booster: xgboost.Booster | None, held: Scores) -> Model:
     """The candidate where it beats every baseline on the nights held out, else the best of them."""
-    totals = {name: held[name]["log_score"] for name in BASELINES} if held else {REFERENCE: 0.0}
+    judged = bool(held) and held[REFERENCE]["incidents"] > 0
+    totals = {name: held[name]["log_score"] for name in BASELINES} if judged else {REFERENCE: 0.0}
     best = max(totals, key=lambda name: totals[name])
-    wins = booster is not None and held[MODEL]["log_score"] > totals[best]
+    wins = judged and booster is not None and held[MODEL]["log_score"] > totals[best]
     return Model(target, cutoff, best, booster if wins else None, {"holdout": held})
 
 

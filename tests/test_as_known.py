@@ -115,15 +115,27 @@ def night_at(city: City, arrivals: Arrivals, cutoff: datetime) -> Night:
 def test_features_ignore_what_came_later(known: tuple[City, Arrivals], day: int, seed: int) -> None:
     city, arrivals = known
     cutoff = midnight(day)
-    codes = night_codes(night_at(city, arrivals, cutoff))
     later = arrivals.after(cutoff)
     rng = np.random.default_rng(seed)
     mixed = later[rng.permutation(len(later))]
     events = mixed.events
     events.cell[:] = rng.integers(0, city.spec.cells, len(later))
     joined = [arrivals.until(cutoff), Arrivals(np.sort(later.known), later.first, events)]
-    again = night_codes(night_at(city, sort_arrivals(joined), cutoff))
-    np.testing.assert_array_equal(codes, again)
+    nights = [midnight(before) for before in range(day - 4, day + 1)]
+    for one, other in zip(
+        last_night(city, arrivals, nights),
+        last_night(city, sort_arrivals(joined), nights),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def last_night(
+    city: City, arrivals: Arrivals, nights: list[datetime]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of the last of the nights: as training replays it, and as that night itself."""
+    *_, night = nights_of(city, cut_blocks(city, arrivals, nights)[-1], (0, 1, 2))
+    return night_codes(night), night_codes(night_at(city, arrivals, nights[-1]))
 
 
 def features_that_see(city: City, blocks: list[Block], others: list[Block]) -> set[str]:

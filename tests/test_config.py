@@ -12,6 +12,7 @@ from configurations import parse, refusal
 from pydantic import ValidationError
 
 from pipeline.config import Config
+from pipeline.errors import ConfigError
 from pipeline.groups import POLICE_INITIATED
 from pipeline.load import load_config
 
@@ -237,7 +238,6 @@ def test_paths_cluster_and_output_leave_the_fingerprint(changes: dict[str, Any])
 
 
 DECIDING: dict[str, Any] = {
-    "cutoff": "07:00",
     "source.start": "2024-01-02",
     "source.columns.category": "sort",
     "grid.resolution": 8,
@@ -245,6 +245,8 @@ DECIDING: dict[str, Any] = {
     "allow_police_initiated": ["vice"],
 }
 FORECASTING: dict[str, Any] = {
+    "cutoff": "07:00",
+    "source.date_formats": ["%Y"],
     "targets.all": ["violent"],
     "hotspot_share": 0.1,
     "horizon_days": 2,
@@ -257,3 +259,18 @@ def test_what_decides_a_forecast_changes_the_fingerprint(key: str) -> None:
     config = parse({key: (DECIDING | FORECASTING)[key]})
     assert config.fingerprint != parse().fingerprint
     assert (config.store_fingerprint != parse().store_fingerprint) == (key in DECIDING)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("targets", {"Violent": ["violent"]}, "small letters"),
+        ("targets.all", [], "name its groups"),
+        ("targets.all", ["violent", "violent"], "each once"),
+        ("model", {"nights": 30, "holdout_nights": 30}, "hold out fewer"),
+        ("output.path", "s3://bucket/city", "no folder"),
+    ],
+)
+def test_what_would_fail_late_or_mislead_is_refused(key: str, value: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse({key: value})

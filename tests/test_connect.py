@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import active_children
+from pathlib import Path
 from time import monotonic
 
 import dask
@@ -112,9 +113,9 @@ def test_a_scheduler_without_workers_is_said() -> None:
             pass
 
 
-def test_a_local_cluster_works_and_leaves_nothing_running() -> None:
+def test_a_local_cluster_works_and_leaves_nothing_running(tmp_path: Path) -> None:
     before = set(active_children())
-    with LazyCluster(ClusterSpec(workers=1, memory_gib=1)) as lazy:
+    with LazyCluster(ClusterSpec(workers=1, memory_gib=1), tmp_path) as lazy:
         client = lazy.client
         assert lazy.client is client
         assert client.submit(pow, 2, 10).result() == 1024
@@ -128,7 +129,9 @@ def test_a_local_cluster_works_and_leaves_nothing_running() -> None:
 # Only when asked
 
 
-def test_a_lazy_cluster_starts_when_asked_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lazy_cluster_starts_when_asked_and_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     events: list[str] = []
 
     @contextmanager
@@ -138,17 +141,20 @@ def test_a_lazy_cluster_starts_when_asked_and_once(monkeypatch: pytest.MonkeyPat
         events.append("stop")
 
     monkeypatch.setattr(cluster.connect, "connect", recorded)
-    with LazyCluster(ClusterSpec(workers=3)) as unused:
+    monkeypatch.setattr("cluster.lazy._require_shared", lambda *_: None)
+    with LazyCluster(ClusterSpec(workers=3), tmp_path) as unused:
         assert unused.peak_mib().keys() == {"driver"}
     assert events == []
-    with LazyCluster(ClusterSpec(workers=3)) as used:
+    with LazyCluster(ClusterSpec(workers=3), tmp_path) as used:
         assert events == []
         assert used.client == used.client == "client"
         assert events == ["start 3"]
     assert events == ["start 3", "stop"]
 
 
-def test_a_lazy_cluster_stops_when_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lazy_cluster_stops_when_the_work_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     events: list[str] = []
 
     @contextmanager
@@ -159,12 +165,25 @@ def test_a_lazy_cluster_stops_when_the_work_fails(monkeypatch: pytest.MonkeyPatc
             events.append("stop")
 
     monkeypatch.setattr(cluster.connect, "connect", recorded)
+    monkeypatch.setattr("cluster.lazy._require_shared", lambda *_: None)
 
     def fail_with_a_client() -> None:
-        with LazyCluster(ClusterSpec()) as lazy:
+        with LazyCluster(ClusterSpec(), tmp_path) as lazy:
             assert lazy.client == "client"
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail_with_a_client()
     assert events == ["stop"]
+
+
+def test_workers_that_do_not_see_the_store_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.lazy._sees", lambda _: False)
+    with (
+        pytest.raises(ClusterUnavailableError, match="does not see"),
+        LazyCluster(ClusterSpec(workers=1, memory_gib=1), tmp_path) as lazy,
+    ):
+        assert lazy.client is None
+    assert list(tmp_path.iterdir()) == []

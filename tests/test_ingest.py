@@ -312,5 +312,5 @@ def test_extent_without_any_known_incident(city, tmp_path):
 def test_the_record_is_checked(city):
     outcome = {"rows": 2, "kept": 1, "merged": 0, "reasons": {}, "ambiguous": 0, "nonexistent": 0}
     with pytest.raises(AssertionError, match="2 rows came in, but 1 came out"):
-        module._record([], [outcome])
-    assert replace(module._record([], []), rows_in=0) == IngestRecord()
+        module._record([], [outcome], None)
+    assert replace(module._record([], [], None), rows_in=0) == IngestRecord()

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import geopandas
 import numpy as np
@@ -14,13 +15,14 @@ import pytest
 from cities import Small, midnight, reported_at, small_config
 from distributed import Client
 
-from grids.cube import open_cube, open_repository, tag_of
+from grids.cube import open_cube, open_repository, read_info, tag_of
 from pipeline.config import Config
 from pipeline.cubing import read_state
 from pipeline.errors import (
     BusyError,
     ConfigError,
     DataError,
+    EmptyDeliveryError,
     HexcastError,
     MissingInputError,
 )
@@ -204,6 +206,93 @@ def _break(*_: object, **__: object) -> None:
     raise OSError("disk full")
 
 
+def test_an_incident_at_the_cutoff_is_known_the_night_after(
+    tmp_path: Path, cluster: dict[str, str]
+) -> None:
+    rows = Small().rows()
+    sharp = rows.head(3).assign(id=["X1", "X2", "X3"])
+    denver = ZoneInfo("America/Denver")
+    first, second = (f"{at.astimezone(denver):%Y-%m-%d %H:%M}" for at in (FIRST, SECOND))
+    sharp["occurred"] = sharp["reported"] = [first, first, second]
+    config = small_config(tmp_path, pd.concat([rows, sharp]), cluster=cluster)
+    known = (reported_at(rows) <= FIRST).sum(), (reported_at(rows) <= SECOND).sum() + 2
+    for cutoff, incidents in zip((FIRST, SECOND), known, strict=True):
+        outcome = run_night(config, NOW, cutoff, until="cube")
+        assert outcome.manifest["incidents_known"] == incidents
+        assert int(open_cube(Store(config.output.path).cube)["counts"].sum()) == incidents
+
+
+def test_the_offset_of_as_of_does_not_matter(tmp_path: Path, cluster: dict[str, str]) -> None:
+    config = small_config(tmp_path, Small().rows(), cluster=cluster)
+    run_night(config, NOW, FIRST.astimezone(ZoneInfo("America/Denver")), until="train")
+    assert open_repository(Store(config.output.path).cube).list_tags() == {tag_of(FIRST)}
+    made = [folder.name.split("-")[0] for folder in Store(config.output.path).models.glob("*/*")]
+    assert set(made) == {f"{FIRST:%Y%m%dT%H%M%SZ}"}
+
+
+def test_a_mended_configuration_may_begin_the_store_anew(
+    tmp_path: Path, cluster: dict[str, str]
+) -> None:
+    rows = Small().rows()
+    wrong = small_config(tmp_path, rows, cluster=cluster, timezone="America/Phoenix")
+    with pytest.raises(MissingInputError):
+        run_night(wrong, NOW, midnight(3), until="ingest")
+    right = small_config(tmp_path, rows, cluster=cluster)
+    assert run_night(right, NOW, FIRST, until="cube").manifest["incidents_known"] > 1000
+
+
+def test_a_night_killed_before_its_tag_gets_it(
+    tmp_path: Path, cluster: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(tmp_path, Small().rows(), cluster=cluster)
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.cubing.tag_night", _break)
+        with pytest.raises(OSError, match="disk full"):
+            run_night(config, NOW, FIRST, until="cube")
+    run_night(config, NOW, FIRST, until="cube")
+    known = open_cube(Store(config.output.path).cube, tag_of(FIRST))
+    assert int(known["counts"].sum()) > 1000
+
+
+def test_silence_is_no_calm(two_nights: Nights) -> None:
+    with pytest.raises(MissingInputError, match="not calm"):
+        run_night(two_nights.config, NOW, midnight(200))
+    store = Store(two_nights.config.output.path)
+    assert read_info(open_repository(store.cube).readonly_session("main").store).watermark == SECOND
+
+
+def test_a_backfilled_night_outlives_the_pruning_it_causes(
+    two_nights: Nights, tmp_path: Path, cluster: dict[str, str]
+) -> None:
+    output = {"path": str(tmp_path / "store"), "keep_days": 1}
+    config = small_config(tmp_path, two_nights.rows, cluster=cluster, output=output)
+    run_night(config, NOW, SECOND)
+    past = run_night(config, NOW, midnight(105))
+    assert past.run is not None
+    assert (past.run / "forecast.gpkg").exists()
+    assert "forecast.gpkg" in past.manifest["files"]
+
+
+@pytest.mark.parametrize("late", ["unusable", "header only", "nothing at all"])
+def test_a_later_delivery_without_a_usable_row_does_not_stop_the_night(
+    tmp_path: Path, cluster: dict[str, str], late: str
+) -> None:
+    rows = Small().rows()
+    config = small_config(tmp_path, rows, cluster=cluster)
+    run_night(config, NOW, FIRST, until="cube")
+    more = tmp_path / "in" / "later.csv"
+    match late:
+        case "unusable":
+            rows.head(1).assign(lat="").to_csv(more, index=False)
+        case "header only":
+            rows.head(0).to_csv(more, index=False)
+        case "nothing at all":
+            more.write_text("")
+    outcome = run_night(config, NOW, SECOND, until="cube")
+    assert outcome.manifest["as_of"] == SECOND.isoformat()
+    assert outcome.manifest["ingest"]["rows_in"] == (1 if late == "unusable" else 0)
+
+
 def test_two_at_once_do_not_write_one_store(tmp_path: Path) -> None:
     config = small_config(tmp_path, Small().rows())
     with Store(config.output.path).locked(), pytest.raises(BusyError, match="try again") as fault:
@@ -227,7 +316,7 @@ def elsewhere(rows: pd.DataFrame) -> pd.DataFrame:
         (lambda rows: rows, midnight(20), MissingInputError, "of 28"),
         (lambda rows: rows, midnight(-3), MissingInputError, "source.start"),
         (lambda rows: rows, midnight(500), ConfigError, "lies ahead"),
-        (lambda rows: rows.head(0), FIRST, MissingInputError, "no rows"),
+        (lambda rows: rows.head(0), FIRST, EmptyDeliveryError, "no rows"),
         (lambda rows: rows.drop(columns="lat"), FIRST, DataError, "no column 'lat'"),
     ],
 )

@@ -67,11 +67,11 @@ def test_boundary_then_bounds_then_the_incidents(tmp_path):
 def test_the_grid_is_frozen_and_another_configuration_refused(tmp_path):
     config = make_config(tmp_path)
     repository = open_repository(str(tmp_path / "cube"))
-    first = open_city(config, repository, unasked)
+    first = open_city(config, repository, False, unasked)
     (tmp_path / "boundary.geojson").unlink()
-    again = open_city(config, repository, unasked)
+    again = open_city(config, repository, True, unasked)
     assert again.grid.cells.tolist() == first.grid.cells.tolist()
     assert again.categories == config.grouping.names
     other = make_config(tmp_path, grid={"resolution": 8})
     with pytest.raises(ConfigError, match=r"was made with other columns.*another output\.path"):
-        open_city(other, repository, unasked)
+        open_city(other, repository, True, unasked)

@@ -24,7 +24,7 @@ from pipeline.silver import (
     microseconds,
     read_arrivals,
 )
-from pipeline.tables import commit_parts, open_rows, taken_version, write_part
+from pipeline.tables import commit_parts, open_rows, taken_versions, write_part
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 KINDS = ("violent", "property", "other")
@@ -217,13 +217,13 @@ def test_row_groups_are_in_order_so_that_few_are_read(tmp_path, rows, monkeypatc
 
 def test_commits_mark_what_was_taken(tmp_path, rows):
     path = str(tmp_path / "incidents")
-    assert taken_version(path, "a") is None
+    assert taken_versions(path, ["a"]) == {"a": None}
     part = write_part(path, rows, SILVER, "known_at")
     assert open_rows(path, "known_at") is None  # written, but not committed
     commit_parts(path, [part], SILVER, "known_at", {"a": 2**55})
-    assert taken_version(path, "a") == 2**55
+    assert taken_versions(path, ["a"]) == {"a": 2**55}
     commit_parts(path, [], SILVER, "known_at", {"a": 7, "b": 8})
-    assert [taken_version(path, name) for name in "abc"] == [7, 8, None]
+    assert taken_versions(path, list("abc")) == {"a": 7, "b": 8, "c": None}
     dataset = open_rows(path, "known_at")
     assert dataset is not None
     assert dataset.count_rows() == len(rows)

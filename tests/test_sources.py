@@ -141,7 +141,7 @@ def test_a_file_without_rows_is_an_error(config, text):
 
 
 def test_an_empty_file_is_an_error(config):
-    with pytest.raises(MissingInputError, match="is empty: deliver it again"):
+    with pytest.raises(MissingInputError, match="is empty, it holds no rows: deliver it again"):
         read_text(config, "")
 
 

@@ -146,3 +146,9 @@ def client() -> Iterator[Client]:
 def grid() -> HexGrid:
     """The cells of the tiny city."""
     return HexGrid.from_extent(*BOX, 9)
+
+
+@pytest.fixture
+def cluster(client: Client) -> dict[str, str]:
+    """The session's scheduler, as a configuration names one."""
+    return {"kind": "address", "address": client.scheduler.address}

@@ -1,4 +1,4 @@
-"""Whole nights of a small city: what they leave, what they cost, and what stops them."""
+"""Whole nights of a small city: what they leave, and what they cost."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ from grids.cube import open_cube, open_repository, read_info, tag_of
 from pipeline.config import Config
 from pipeline.cubing import read_state
 from pipeline.errors import (
-    BusyError,
     ConfigError,
-    DataError,
-    EmptyDeliveryError,
-    HexcastError,
     MissingInputError,
 )
 from pipeline.nightly import Outcome, run_night
@@ -32,11 +28,6 @@ from pipeline.store import Store
 
 NOW = midnight(400)
 FIRST, SECOND = midnight(110), midnight(111)
-
-
-@pytest.fixture
-def cluster(client: Client) -> dict[str, str]:
-    return {"kind": "address", "address": client.scheduler.address}
 
 
 @dataclass(frozen=True)
@@ -173,39 +164,6 @@ def test_a_past_night_uses_a_model_made_from_what_was_known_then(
     assert latest.resolve() == two_nights.second.run
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        "pipeline.ingest.commit_parts",
-        "pipeline.cubing.write_state",
-        "pipeline.nightly.write_layers",
-    ],
-)
-def test_a_night_that_broke_goes_on_where_it_stopped(
-    tmp_path: Path, cluster: dict[str, str], step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = Small().rows()
-    config = small_config(tmp_path / "broken", rows, cluster=cluster)
-    with monkeypatch.context() as patch:
-        patch.setattr(step, _break)
-        with pytest.raises(OSError, match="disk full"):
-            run_night(config, NOW, FIRST)
-    assert not (Path(config.output.path) / "latest").exists()
-    broken = run_night(config, NOW, FIRST)
-    whole = run_night(small_config(tmp_path / "whole", rows, cluster=cluster), NOW, FIRST)
-    assert broken.run is not None
-    assert whole.run is not None
-    one, other = (
-        pd.DataFrame(geopandas.read_parquet(run / "forecast.parquet"))
-        for run in (broken.run, whole.run)
-    )
-    pd.testing.assert_frame_equal(one, other, check_exact=True)
-
-
-def _break(*_: object, **__: object) -> None:
-    raise OSError("disk full")
-
-
 def test_an_incident_at_the_cutoff_is_known_the_night_after(
     tmp_path: Path, cluster: dict[str, str]
 ) -> None:
@@ -230,30 +188,6 @@ def test_the_offset_of_as_of_does_not_matter(tmp_path: Path, cluster: dict[str, 
     assert set(made) == {f"{FIRST:%Y%m%dT%H%M%SZ}"}
 
 
-def test_a_mended_configuration_may_begin_the_store_anew(
-    tmp_path: Path, cluster: dict[str, str]
-) -> None:
-    rows = Small().rows()
-    wrong = small_config(tmp_path, rows, cluster=cluster, timezone="America/Phoenix")
-    with pytest.raises(MissingInputError):
-        run_night(wrong, NOW, midnight(3), until="ingest")
-    right = small_config(tmp_path, rows, cluster=cluster)
-    assert run_night(right, NOW, FIRST, until="cube").manifest["incidents_known"] > 1000
-
-
-def test_a_night_killed_before_its_tag_gets_it(
-    tmp_path: Path, cluster: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = small_config(tmp_path, Small().rows(), cluster=cluster)
-    with monkeypatch.context() as patch:
-        patch.setattr("pipeline.cubing.tag_night", _break)
-        with pytest.raises(OSError, match="disk full"):
-            run_night(config, NOW, FIRST, until="cube")
-    run_night(config, NOW, FIRST, until="cube")
-    known = open_cube(Store(config.output.path).cube, tag_of(FIRST))
-    assert int(known["counts"].sum()) > 1000
-
-
 def test_silence_is_no_calm(two_nights: Nights) -> None:
     with pytest.raises(MissingInputError, match="not calm"):
         run_night(two_nights.config, NOW, midnight(200))
@@ -271,76 +205,6 @@ def test_a_backfilled_night_outlives_the_pruning_it_causes(
     assert past.run is not None
     assert (past.run / "forecast.gpkg").exists()
     assert "forecast.gpkg" in past.manifest["files"]
-
-
-@pytest.mark.parametrize("late", ["unusable", "header only", "nothing at all"])
-def test_a_later_delivery_without_a_usable_row_does_not_stop_the_night(
-    tmp_path: Path, cluster: dict[str, str], late: str
-) -> None:
-    rows = Small().rows()
-    config = small_config(tmp_path, rows, cluster=cluster)
-    run_night(config, NOW, FIRST, until="cube")
-    more = tmp_path / "in" / "later.csv"
-    match late:
-        case "unusable":
-            rows.head(1).assign(lat="").to_csv(more, index=False)
-        case "header only":
-            rows.head(0).to_csv(more, index=False)
-        case "nothing at all":
-            more.write_text("")
-    outcome = run_night(config, NOW, SECOND, until="cube")
-    assert outcome.manifest["as_of"] == SECOND.isoformat()
-    assert outcome.manifest["ingest"]["rows_in"] == (1 if late == "unusable" else 0)
-
-
-def test_two_at_once_do_not_write_one_store(tmp_path: Path) -> None:
-    config = small_config(tmp_path, Small().rows())
-    with Store(config.output.path).locked(), pytest.raises(BusyError, match="try again") as fault:
-        run_night(config, NOW, FIRST)
-    assert fault.value.exit_code == 75
-
-
-def few(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.head(150)
-
-
-def elsewhere(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(lat="41.5")
-
-
-@pytest.mark.parametrize(
-    ("change", "as_of", "kind", "message"),
-    [
-        (elsewhere, FIRST, DataError, "outside the bounds"),
-        (few, FIRST, MissingInputError, "a baseline needs 200"),
-        (lambda rows: rows, midnight(20), MissingInputError, "of 28"),
-        (lambda rows: rows, midnight(-3), MissingInputError, "source.start"),
-        (lambda rows: rows, midnight(500), ConfigError, "lies ahead"),
-        (lambda rows: rows.head(0), FIRST, EmptyDeliveryError, "no rows"),
-        (lambda rows: rows.drop(columns="lat"), FIRST, DataError, "no column 'lat'"),
-    ],
-)
-def test_bad_input_publishes_nothing(
-    tmp_path: Path, cluster: dict[str, str], change: Any, as_of: Any, kind: type, message: str
-) -> None:
-    config = small_config(tmp_path, change(Small().rows()), cluster=cluster)
-    with pytest.raises(HexcastError, match=message) as fault:
-        run_night(config, NOW, as_of)
-    assert type(fault.value) is kind
-    assert "\n" not in str(fault.value)
-    assert not (Path(config.output.path) / "runs").exists()
-
-
-def test_after_bad_input_a_good_night_loses_nothing(
-    tmp_path: Path, cluster: dict[str, str]
-) -> None:
-    rows = Small().rows()
-    config = small_config(tmp_path, rows, cluster=cluster)
-    with pytest.raises(MissingInputError):
-        run_night(config, NOW, midnight(20))
-    outcome = run_night(config, NOW, FIRST)
-    known = (reported_at(rows) <= FIRST).sum()
-    assert outcome.manifest["incidents_known"] == known
 
 
 def test_a_store_serves_one_configuration(two_nights: Nights, tmp_path: Path) -> None:

@@ -132,12 +132,12 @@ def test_other_tools_read_the_layers_alike(nights: Nights) -> None:
     database = duckdb.connect()
     database.execute("LOAD spatial")
     found = database.execute(
-        "select count(*), count(distinct hex_id), min(valid_start), sum(all_expected), "
+        "select count(*), count(distinct hex_id), epoch_us(min(valid_start)), sum(all_expected), "
         "min(st_area(geometry)) from read_parquet(?)",
         [str(run / "forecast.parquet")],
     ).fetchone()
     assert found is not None
     assert found[:2] == (rows, nights.second.manifest["cells"])
-    assert pd.Timestamp(found[2]) == pd.Timestamp(nights.city.nights[1])
+    assert pd.Timestamp(found[2], unit="us", tz="UTC") == pd.Timestamp(nights.city.nights[1])
     assert found[3] == pytest.approx(plain["all_expected"].sum(), rel=1e-5)
     assert found[4] > 0

@@ -13,10 +13,21 @@ import pandas as pd
 import pytest
 import shapely
 from distributed import Client, LocalCluster
+from hypothesis import HealthCheck, settings
 
 from grids.hexgrid import HexGrid
 from pipeline.config import Config
 from pipeline.load import parse_config
+
+# Fixed examples, and no verdict on speed: a busy machine is no fault of the code.
+settings.register_profile(
+    "tests",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("tests")
+
 
 BOX = (-104.99, 39.73, -104.97, 39.75)  # west, south, east, north of the tiny city
 NOW = datetime(2024, 6, 15, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from cities import BOUNDS, KINDS, Small, midnight, reported_at, small_config
 from distributed import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grids.hexgrid import HexGrid
@@ -108,9 +108,7 @@ def night_at(city: City, arrivals: Arrivals, cutoff: datetime) -> Night:
     return Night(state, city.spec, city.place, city.hours_ahead(cutoff), (0, 1, 2))
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15)
 @given(day=st.integers(20, 110), seed=st.integers(0, 2**16))
 def test_features_ignore_what_came_later(known: tuple[City, Arrivals], day: int, seed: int) -> None:
     city, arrivals = known

@@ -18,6 +18,14 @@ from pipeline.load import parse_config
 START = datetime(2024, 1, 1, 7, tzinfo=UTC)  # local midnight in Denver
 BOUNDS = (-104.995, 39.735, -104.975, 39.75)
 KINDS = ("assault", "theft", "vandalism", "drug possession")
+COLUMNS = {
+    "key": ["id"],
+    "occurred_at": "occurred",
+    "reported_at": "reported",
+    "category": "kind",
+    "latitude": "lat",
+    "longitude": "lon",
+}
 
 
 @dataclass(frozen=True)
@@ -72,14 +80,6 @@ def small_config(folder: Path, rows: pd.DataFrame, **changes: Any) -> Config:
     """The rows written below ``folder``, and a configuration that reads them."""
     (folder / "in").mkdir(parents=True, exist_ok=True)
     rows.to_csv(folder / "in" / "incidents.csv", index=False)
-    columns = {
-        "key": ["id"],
-        "occurred_at": "occurred",
-        "reported_at": "reported",
-        "category": "kind",
-        "latitude": "lat",
-        "longitude": "lon",
-    }
     values: dict[str, Any] = {
         "name": "small",
         "timezone": "America/Denver",
@@ -88,7 +88,7 @@ def small_config(folder: Path, rows: pd.DataFrame, **changes: Any) -> Config:
             "path": "in/*.csv",
             "start": START.date(),
             "date_formats": ["%Y-%m-%d %H:%M"],
-            "columns": columns,
+            "columns": COLUMNS,
         },
         "grid": {"bounds": BOUNDS},
         "groups": {"violent": {"categories": ["assault"]}, "property": {"categories": ["theft"]}},

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cities import Small, midnight, small_config
+from cities import BOUNDS, COLUMNS, Small, midnight, small_config
 from distributed import Client
 
 from pipeline.cli import main
@@ -28,16 +28,9 @@ def city(tmp_path: Path, client: Client) -> Path:
             "path": "in/*.csv",
             "start": "2024-01-01",
             "date_formats": ["%Y-%m-%d %H:%M"],
-            "columns": {
-                "key": ["id"],
-                "occurred_at": "occurred",
-                "reported_at": "reported",
-                "category": "kind",
-                "latitude": "lat",
-                "longitude": "lon",
-            },
+            "columns": dict(COLUMNS),
         },
-        "grid": {"bounds": [-104.995, 39.735, -104.975, 39.75]},
+        "grid": {"bounds": list(BOUNDS)},
         "groups": {"violent": {"categories": ["assault"]}},
         "targets": {"violent": ["violent"]},
         "model": {"rounds": 20, "holdout_nights": 14, "empty_share": 0.2},

@@ -13,17 +13,16 @@ from pipeline.config import Config
 from pipeline.ingest import new_deliveries
 from pipeline.job import run_id
 from pipeline.place import read_boundary, require_same_store
-from pipeline.sources import FileSource
+from pipeline.sources import make_source
 from pipeline.store import Store
 
 
 def check_city(config: Config, now: datetime) -> dict[str, str]:
     """Findings by subject, in plain words. Raises what a night would raise, at the first fault."""
     cutoff = latest_cutoff(now, config.cutoff, config.zone)
-    source, store = FileSource(config.source), Store(config.output.path)
-    deliveries, fresh = source.deliveries(), new_deliveries(source, store)
-    if fresh:
-        source.read(fresh)  # looks at the columns and where rows begin, cleans none
+    source, store = make_source(config.source), Store(config.output.path)
+    deliveries, fresh = source.deliveries(), new_deliveries(config, source, store)
+    source.check(fresh)
     return {
         "configuration": f"{config.name}, fingerprint {config.fingerprint}",
         "targets": "; ".join(f"{name}: {' + '.join(of)}" for name, of in config.targets.items()),

@@ -18,10 +18,14 @@ from pyproj import Transformer
 
 from grids.hexgrid import OUTSIDE, HexGrid, locate_cells
 from grids.hours import localize
+from pipeline.bronze import CONTENT, KEY, KNOWN_FROM, ROW, SAID
 from pipeline.config import Config
+from pipeline.source_config import Clock, clock_columns
 from pipeline.sources import DELIVERY, MALFORMED
 
 NEAR_ZERO_DEGREES = 0.5
+# The row is sound, but the place is not in the city (any more).
+ELSEWHERE = ("outside the bounds", "outside the boundary")
 AN_INSTANT = pd.Timedelta("1us")
 UTC_TIME = "datetime64[us, UTC]"
 # Times beyond are unreadable: nanoseconds, in which some texts are read, reach little further.
@@ -31,10 +35,12 @@ _OFFSET = r"\d[T ].*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
 CLEAN = {
     "id": "str",
     "content": "int64",
+    "said": "str",
     "occurred_at": UTC_TIME,
+    "occurred_from": UTC_TIME,
     "occurred_until": UTC_TIME,
     "known_at": UTC_TIME,
-    "revised": "bool",
+    "revised_at": UTC_TIME,
     "retracted": "bool",
     "category": "str",
     "group": "str",
@@ -56,87 +62,96 @@ class Cleaner:
     """What turning text into incidents needs, frozen at the start of an ingestion.
 
     ``grid`` is None on the first look at a city without boundary: then no place is outside.
-    ``now`` is the instant of the ingestion; ``floor`` is the earliest instant at which anything
-    from this delivery can have been known (None for a first, historical delivery).
+    ``now`` is the instant of the ingestion.
     """
 
     config: Config
     grid: HexGrid | None
     now: datetime
-    floor: datetime | None = None
 
     @cached_property
     def _transformer(self) -> Transformer:
         return Transformer.from_crs(self.config.source.crs, "EPSG:4326", always_xy=True)
 
-    def __call__(self, raw: pd.DataFrame) -> pd.DataFrame:
-        """Canonical incidents of one partition, in the order delivered; columns as in CLEAN."""
-        raw = raw.astype("str")  # Dask may make it the other text type, which knows no empty cells
+    def __call__(self, delivered: pd.DataFrame) -> pd.DataFrame:
+        """Canonical incidents of bronze rows, in their order; columns as in CLEAN."""
+        names = list(self.config.source.columns.names)
+        # Dask may make it the other text type, which knows no empty cells.
+        raw = delivered[[*names, MALFORMED]].astype("str")
         text = raw.apply(lambda column: column.str.strip())
-        out = pd.DataFrame({"content": _content(text)}, index=text.index)
+        out = pd.DataFrame(
+            {"id": delivered[KEY], "content": delivered[CONTENT], "said": delivered[SAID]}
+        )
+        out["delivery"] = delivered[DELIVERY]
         reasons = _Reasons(text.index)
         reasons.add("malformed row", raw[MALFORMED] != "")
-        self._keys(text, out)
-        self._times(text, out, reasons)
+        self._times(text, out, reasons, delivered[KNOWN_FROM])
         self._places(text, out, reasons)
         self._offence(text, out, reasons)
-        out["delivery"] = raw[DELIVERY]
-        out["reason"] = reasons.text
-        out["row"] = _raw_rows(raw, reasons.text != "")
+        is_row = out["said"] == ROW
+        out["reason"] = reasons.text.where(is_row, "")
+        out["row"] = _raw_rows(raw, out["reason"] != "")
+        out["known_at"] = out["known_at"].where(is_row, delivered[KNOWN_FROM])
         return out[list(CLEAN)].astype(CLEAN)
 
-    def _keys(self, text: pd.DataFrame, out: pd.DataFrame) -> None:
-        """The first alternative of the key without a blank; else the content itself."""
-        parts = self.config.source.columns.key_parts
-        ids = pd.Series("", index=text.index, dtype="str")
-        for columns in parts:
-            filled = (text[list(columns)] != "").all(axis=1) & (ids == "")
-            value = text[columns[0]].str.cat([text[name] for name in columns[1:]], sep="|")
-            named = value if len(parts) == 1 else "+".join(columns) + ":" + value
-            ids = ids.mask(filled, named)
-        blank = ids == ""
-        unsigned = out["content"].to_numpy().astype(np.uint64)[blank]
-        ids[blank] = [f"row:{content:016x}" for content in unsigned]
-        out["id"] = ids
-
-    def _times(self, text: pd.DataFrame, out: pd.DataFrame, reasons: _Reasons) -> None:
+    def _times(
+        self, text: pd.DataFrame, out: pd.DataFrame, reasons: _Reasons, floor: pd.Series
+    ) -> None:
         columns = self.config.source.columns
-        occurred, out["ambiguous"], out["nonexistent"] = self._instants(text[columns.occurred_at])
-        reasons.add("no time", text[columns.occurred_at] == "")
-        reasons.add("unreadable time", occurred.isna())
-        reasons.add("before the start", occurred < self.config.start)
-        reasons.add("in the future", occurred > self.now)
-        known = occurred
-        if columns.reported_at:
-            reported, _, _ = self._instants(text[columns.reported_at])
-            reasons.add("no report time", text[columns.reported_at] == "")
-            reasons.add("unreadable report time", reported.isna())
-            reasons.add("reported in the future", reported > self.now)
-            known = known.where(~(reported > known), reported)
-        known = known + pd.Timedelta(self.config.source.delivery_lag)
-        out["revised"] = False
-        if columns.revised_at:
-            revised, _, _ = self._instants(text[columns.revised_at])
-            reasons.add(
-                "unreadable revision time", revised.isna() & (text[columns.revised_at] != "")
-            )
-            reasons.add("revised in the future", revised > self.now)
-            out["revised"] = revised.notna()
-            known = known.where(~(revised > known), revised)
-        if self.floor is not None:
-            known = known.clip(lower=pd.Timestamp(self.floor))
-        until = self._until(text, occurred)
+        clock = joined(text, columns.occurred_at)
+        first, out["ambiguous"], out["nonexistent"] = self._instants(clock)
+        reasons.add("no time", clock == "")
+        reasons.add("unreadable time", first.isna())
+        reasons.add("before the start", first < self.config.start)
+        reasons.add("in the future", first > self.now)
+        out["occurred_from"], out["occurred_until"] = first, self._until(text, first)
+        known = self._reported(text, first, reasons) + pd.Timedelta(self.config.source.delivery_lag)
+        out["revised_at"] = self._revised(text, reasons)
+        known = known.where(~(out["revised_at"] > known), out["revised_at"])
+        known = known.where(~(floor > known), floor)
+        occurred = self._drawn(out, known) if self.config.source.aoristic else first
         # Nothing is known at the very instant it happens, so that what is known at a cutoff lies
         # in the hours before it, and never in those to be forecast.
         known = known.where(known > occurred, occurred + AN_INSTANT)
-        out["occurred_at"], out["occurred_until"], out["known_at"] = occurred, until, known
+        out["occurred_at"], out["known_at"] = occurred, known
+
+    def _reported(self, text: pd.DataFrame, first: pd.Series, reasons: _Reasons) -> pd.Series:
+        """The report time, not before the occurrence; the occurrence where there is no report."""
+        if not self.config.source.columns.reported_at:
+            return first
+        clock = joined(text, self.config.source.columns.reported_at)
+        reported, _, _ = self._instants(clock)
+        reasons.add("no report time", clock == "")
+        reasons.add("unreadable report time", reported.isna())
+        reasons.add("reported in the future", reported > self.now)
+        return first.where(~(reported > first), reported)
+
+    def _revised(self, text: pd.DataFrame, reasons: _Reasons) -> pd.Series:
+        if not self.config.source.columns.revised_at:
+            return pd.Series(pd.NaT, index=text.index, dtype=UTC_TIME)
+        clock = joined(text, self.config.source.columns.revised_at)
+        revised, _, _ = self._instants(clock)
+        reasons.add("unreadable revision time", revised.isna() & (clock != ""))
+        reasons.add("revised in the future", revised > self.now)
+        return revised
+
+    def _drawn(self, out: pd.DataFrame, known: pd.Series) -> pd.Series:
+        """A time drawn evenly from the window, not after it was known; the same for a key always.
+
+        In expectation this is aoristic analysis (Ratcliffe 2000, IJGIS 14:669), which spreads an
+        incident's weight over the hours of its window; a draw keeps the counts whole.
+        """
+        end = out["occurred_until"].where(out["occurred_until"] < known, known)
+        length = (end - out["occurred_from"]).where(end > out["occurred_from"], pd.Timedelta(0))
+        hashed = pd.util.hash_array(out["id"].to_numpy(object), categorize=False)
+        return out["occurred_from"] + (length * (hashed / 2.0**64)).dt.floor("us")
 
     def _until(self, text: pd.DataFrame, occurred: pd.Series) -> pd.Series:
         """The last possible time; missing where it is blank, unreadable or before the first."""
-        column = self.config.source.columns.occurred_until
-        if column is None:
+        clock = self.config.source.columns.occurred_until
+        if clock is None:
             return pd.Series(pd.NaT, index=text.index, dtype=UTC_TIME)
-        until, _, _ = self._instants(text[column])
+        until, _, _ = self._instants(joined(text, clock))
         return until.where(until >= occurred)
 
     def _instants(self, column: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
@@ -190,6 +205,13 @@ class _Reasons:
         self.text = self.text.mask(np.asarray(found, bool) & (self.text == ""), reason)
 
 
+def joined(text: pd.DataFrame, clock: Clock) -> pd.Series:
+    """The text of a time that may stand in several columns: their texts, parted by one blank."""
+    first, *rest = clock_columns(clock)
+    parts = [text[name] for name in rest]
+    return text[first].str.cat(parts, sep=" ").str.strip() if parts else text[first]
+
+
 def parse_times(
     column: pd.Series, formats: tuple[str, ...], zone: ZoneInfo
 ) -> tuple[pd.Series, pd.Series, pd.Series]:
@@ -204,7 +226,7 @@ def parse_times(
     for form in formats:
         if not rest.any():
             break
-        parsed = pd.to_datetime(column[rest], format=form, errors="coerce", utc=True)
+        parsed = pd.to_datetime(_padded(column[rest], form), format=form, errors="coerce", utc=True)
         clock[rest] = parsed.dt.tz_localize(None).dt.as_unit("us")
         is_iso = form == "ISO8601"
         has_offset[rest] = column[rest].str.contains(_OFFSET) if is_iso else "%z" in form.lower()
@@ -214,17 +236,17 @@ def parse_times(
     return local.where(~has_offset, clock.dt.tz_localize("UTC")), ambiguous, nonexistent
 
 
-def _content(text: pd.DataFrame) -> NDArray[np.int64]:
-    """A hash of everything mapped that was delivered, the same in every run."""
-    mapped = text.drop(columns=DELIVERY)
-    hashed: NDArray[np.uint64] = pd.util.hash_pandas_object(mapped, index=False).to_numpy()
-    return hashed.view(np.int64)
+def _padded(column: pd.Series, form: str) -> pd.Series:
+    """Clocks like 130, for 01:30, in four digits, where the format ends in such a clock."""
+    if not form.endswith("%H%M"):
+        return column
+    return column.str.replace(r"(?<!\d)\d{1,3}$", lambda found: found[0].zfill(4), regex=True)
 
 
 def _raw_rows(raw: pd.DataFrame, wanted: pd.Series) -> pd.Series:
     """The delivered text of the rows wanted, as JSON, so that none is lost."""
     rows = pd.Series("", index=raw.index, dtype="str")
-    bad = raw[wanted].drop(columns=DELIVERY)
+    bad = raw[wanted]
     lines = bad.to_json(orient="records", lines=True).splitlines() if len(bad) else []
     rows[wanted] = lines
     return rows

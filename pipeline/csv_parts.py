@@ -22,10 +22,16 @@ HEADER_BYTES = 2**16
 class CsvPart:
     """Bytes ``[start, stop)`` of a file, whole rows, below its header line."""
 
-    address: str
+    path: str
     header: bytes
     start: int
     stop: int
+    delimiter: str = ","
+
+    @property
+    def size(self) -> int:
+        """Bytes to read."""
+        return self.stop - self.start
 
     def read(self, columns: Sequence[str]) -> tuple[pa.Table, list[str]]:
         """The rows, and the text of those with the wrong number of fields."""
@@ -35,14 +41,16 @@ class CsvPart:
             malformed.append(row.text)
             return "skip"
 
-        with fsspec.open(self.address) as handle:
+        with fsspec.open(self.path) as handle:
             handle.seek(self.start)
             text = _as_utf8(self.header + handle.read(self.stop - self.start))
         table = csv.read_csv(
             io.BytesIO(text),
             # One block: a row of any length, with any newline in it, lies within.
             read_options=csv.ReadOptions(block_size=len(text) + 1, use_threads=False),
-            parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=set_aside),
+            parse_options=csv.ParseOptions(
+                delimiter=self.delimiter, newlines_in_values=True, invalid_row_handler=set_aside
+            ),
             convert_options=csv.ConvertOptions(
                 include_columns=list(columns),
                 column_types=dict.fromkeys(columns, pa.string()),
@@ -72,17 +80,25 @@ def _line_as_utf8(line: bytes) -> bytes:
     return line
 
 
-def plan_csv(address: str) -> tuple[list[str], list[CsvPart]]:
+def plan_csv(path: str, delimiter: str = ",") -> tuple[list[str], list[CsvPart]]:
     """The column names of a CSV file and its parts. Raises DataError where it cannot be read."""
     try:
-        with fsspec.open(address) as handle:
+        with fsspec.open(path) as handle:
             sample = handle.read(HEADER_BYTES)
             header = sample[: _first_row(sample)]
-            names = csv.read_csv(io.BytesIO(_as_utf8(header.rstrip(b"\r\n") + b"\n"))).schema.names
+            names = _names(header, delimiter)
             cuts = list(_cuts(handle, len(header)))
     except (pa.ArrowException, OSError) as fault:
-        raise DataError(f"{address} is no readable CSV file ({fault}): deliver it again") from fault
-    return names, [CsvPart(address, header, start, stop) for start, stop in pairwise(cuts)]
+        raise DataError(f"{path} is no readable CSV file ({fault}): deliver it again") from fault
+    return names, [CsvPart(path, header, at, end, delimiter) for at, end in pairwise(cuts)]
+
+
+def _names(header: bytes, delimiter: str) -> list[str]:
+    text = io.BytesIO(_as_utf8(header.rstrip(b"\r\n") + b"\n"))
+    names: list[str] = csv.read_csv(
+        text, parse_options=csv.ParseOptions(delimiter=delimiter)
+    ).schema.names
+    return names
 
 
 def _cuts(handle: BinaryIO, start: int) -> Iterator[int]:

@@ -1,44 +1,47 @@
-"""Bronze to silver: what was delivered since last time, cleaned, settled by key, committed once."""
+"""Deliveries to bronze and silver: fetched, told apart from what was said before, settled.
+
+Nothing is committed until all of it is written and found fit; then bronze, quarantine and silver
+are, in this order. A run that is killed between finds in bronze what silver does not hold yet.
+"""
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
-import numpy as np
-import pandas as pd
-
+from cluster.lazy import LazyCluster
 from grids.hexgrid import HexGrid
-from pipeline.clean import CLEAN, Cleaner
+from grids.hours import EPOCH
+from pipeline.bronze import INGESTED_AT, Stamps, bronze_schema
+from pipeline.clean import Cleaner
 from pipeline.config import Config
+from pipeline.delivering import Batch, take_in
 from pipeline.enough import require_history
 from pipeline.errors import DataError
-from pipeline.revisions import settle
-from pipeline.silver import QUARANTINE, SILVER, earlier_revisions
+from pipeline.keys import Keys
+from pipeline.settling import settle_files
+from pipeline.silver import QUARANTINE, SILVER, microseconds
 from pipeline.sources import Delivery, IncidentSource
 from pipeline.store import Store
-from pipeline.tables import Part, commit_parts, part_to_json, taken_versions, write_part
-
-if TYPE_CHECKING:
-    from distributed import Client
-
+from pipeline.tables import Part, commit_parts, parts_after, taken_versions, tidy
 
 # A delivery that a night fetches within this time of its cutoff counts as known at the cutoff,
 # as far as its rows were reported by then; a later one as known when it was fetched.
 DELIVERY_GRACE = timedelta(hours=6)
-MAX_FILES = 32  # of silver from one delivery: each costs every later night a look at its footer
+_MARK = "bronze"  # how far quarantine and silver have come: the ingestion's microseconds
+_SNAPSHOT = "snapshot"  # a snapshot is taken whole, whatever the files that it came in
 
 
 @dataclass(frozen=True)
 class IngestRecord:
     """What an ingestion did with every row: ``rows_in`` = kept + merged + quarantined.
 
-    ``known_from``: the instant before which none of a later delivery counts as known.
+    ``merged``: rows that say what was said before. ``absent``: incidents that a snapshot no longer
+    holds. ``known_from``: the instant before which none of a later delivery counts as known.
     """
 
     deliveries: tuple[str, ...] = ()
@@ -47,123 +50,138 @@ class IngestRecord:
     kept: int = 0
     merged: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
+    absent: int = 0
     ambiguous_times: int = 0
     nonexistent_times: int = 0
 
 
-def new_deliveries(source: IncidentSource, store: Store) -> list[Delivery]:
-    """Deliveries that silver does not hold as they are now; touches no rows."""
-    return _not_taken(store.silver, source.deliveries())
+@dataclass(frozen=True)
+class Intake:
+    """What an ingestion works with. ``now``: when it runs; ``cutoff``: the night it is for."""
+
+    config: Config
+    store: Store
+    source: IncidentSource
+    cluster: LazyCluster
+    now: datetime
+    cutoff: datetime
+
+    def stamps(self, known_from: datetime | None) -> Stamps:
+        """An instant of ingestion after every earlier one, and the night's local date."""
+        last = taken_versions(self.store.silver, [_MARK])[_MARK] or 0
+        now = self.now.replace(microsecond=self.now.microsecond // 1000 * 1000)
+        # Whole milliseconds: that is how finely a table's log keeps the range of a file.
+        instant = max(now, EPOCH + timedelta(microseconds=last) + timedelta(milliseconds=1))
+        run_date = f"{self.cutoff.astimezone(self.config.zone):%Y-%m-%d}"
+        return Stamps(instant, run_date, known_from)
 
 
-def _not_taken(table: str, deliveries: Sequence[Delivery]) -> list[Delivery]:
-    taken = taken_versions(table, [delivery.address for delivery in deliveries])
+def new_deliveries(config: Config, source: IncidentSource, store: Store) -> list[Delivery]:
+    """Deliveries that bronze does not hold as they are now; of a snapshot all, or none."""
+    deliveries = source.deliveries()
+    if not store.has_silver:
+        return deliveries
+    marks = _marks(config, deliveries)
+    taken = taken_versions(store.bronze, list(marks))
+    if config.source.delivers == "snapshot":
+        return deliveries if taken != marks else []
     return [d for d in deliveries if taken[d.address] != d.version]
 
 
-def known_floor(store: Store, cutoff: datetime, now: datetime) -> datetime | None:
-    """The earliest instant at which anything of a delivery fetched now can have been known.
+def _marks(config: Config, deliveries: Sequence[Delivery]) -> dict[str, int]:
+    if config.source.delivers == "incremental":
+        return {delivery.address: delivery.version for delivery in deliveries}
+    text = repr([(delivery.address, delivery.version) for delivery in deliveries])
+    return {_SNAPSHOT: int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")}
 
-    None for the first, historical delivery, whose rows were known when they were reported.
+
+def known_floor(cutoff: datetime, now: datetime) -> datetime:
+    """The earliest instant at which anything of a later delivery fetched now can have been known.
+
+    Of the first, historical delivery rows were known when they were reported.
     """
-    if not store.has_silver:
-        return None
     return cutoff if timedelta(0) <= now - cutoff <= DELIVERY_GRACE else now
 
 
+def bring(intake: Intake, deliveries: Sequence[Delivery], known_from: datetime | None) -> Batch:
+    """What the deliveries say that is new, written below bronze and not committed.
+
+    Raises DataError, and EmptyDeliveryError where they hold no row.
+    """
+    if not intake.store.has_silver:
+        intake.store.clear()  # what a first night left that did not get as far as silver
+    parts = intake.source.fetch(deliveries, intake.store.landing)
+    stamps = intake.stamps(known_from)
+    return take_in(intake.config.source, parts, intake.store, stamps, intake.cluster)
+
+
 def ingest(
-    config: Config,
-    store: Store,
-    source: IncidentSource,
-    deliveries: Sequence[Delivery],
-    grid: HexGrid,
-    floor: datetime | None,
-    now: datetime,
-    client: Client,
-    first_cutoff: datetime | None = None,
+    intake: Intake, deliveries: Sequence[Delivery], batch: Batch, grid: HexGrid
 ) -> IngestRecord:
-    """Read, clean, settle and commit ``deliveries``.
+    """Settle a batch and commit it.
 
     Where silver is still empty, raises DataError when no row can be kept, and MissingInputError
-    when too little was known at ``first_cutoff``; then nothing is committed.
+    when too little was known at the cutoff; then nothing is committed.
     """
+    store, config = intake.store, intake.config
     is_first = not store.has_silver
-    cleaner = Cleaner(config, grid, now, floor)
-    rows = source.read(deliveries).map_partitions(cleaner, meta=clean_meta())
-    shuffled = rows.shuffle("id", npartitions=min(rows.npartitions, MAX_FILES))
-    # A run that was killed between the two commits has already put these in quarantine.
-    quarantined = tuple(set(deliveries) - set(_not_taken(store.quarantine, deliveries)))
-    settle_and_write = partial(
-        _settle_and_write,
-        store=store,
-        now=now,
-        quarantined=[delivery.address for delivery in quarantined],
-        cutoff=first_cutoff or now,
-    )
-    tasks = shuffled.map_partitions(settle_and_write, meta=pd.DataFrame({"outcome": ["{}"]}))
-    outcomes = [json.loads(text) for text in client.compute(tasks, sync=True)["outcome"]]
-    record = _record(deliveries, outcomes, floor)
+    outcomes = _settle(intake, batch.files, batch.stamps.ingested_at, grid)
+    record = _record(deliveries, batch, outcomes)
     if is_first and not record.kept:
         raise DataError(_nothing_kept(record))
-    if is_first and first_cutoff:
-        require_history(_total(outcomes, "known"), config.start, first_cutoff)
-    _commit(store, deliveries, outcomes)
+    if is_first:
+        require_history(_total(outcomes, "known"), config.start, intake.cutoff)
+    schema = bronze_schema(config.source.columns)
+    commit_parts(store.bronze, batch.files, schema, INGESTED_AT, _marks(config, deliveries))
+    _commit(store, batch.stamps.ingested_at, outcomes)
+    intake.source.release(deliveries, store.landing)
+    for table, kind, order in (
+        (store.bronze, schema, INGESTED_AT),
+        (store.quarantine, QUARANTINE, "ingested_at"),
+        (store.silver, SILVER, "known_at"),
+    ):
+        tidy(table, kind, order)
+    Keys.of(store)
     return record
 
 
-def clean_meta() -> pd.DataFrame:
-    """An empty frame with the columns of CLEAN."""
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in CLEAN.items()})
+def resume(intake: Intake, grid: HexGrid) -> None:
+    """Settle and commit what bronze holds and silver does not, because a run was killed."""
+    mark = taken_versions(intake.store.silver, [_MARK])[_MARK] or 0
+    after = EPOCH + timedelta(microseconds=mark)
+    files = parts_after(intake.store.bronze, INGESTED_AT, after)
+    for instant in sorted({file.low for file in files}):
+        batch = [file for file in files if file.low == instant]
+        ingested_at = datetime.fromisoformat(instant)
+        _commit(intake.store, ingested_at, _settle(intake, batch, ingested_at, grid))
 
 
-def _settle_and_write(
-    rows: pd.DataFrame, store: Store, now: datetime, quarantined: list[str], cutoff: datetime
-) -> pd.DataFrame:
-    """Settle a partition of whole keys and write its files; the outcome as one row of JSON."""
-    good = rows[rows["reason"] == ""]
-    settled = settle(good, earlier_revisions(store.silver, good["id"]))
-    bad = pd.concat([rows[rows["reason"] != ""], settled.conflicts])
-    news = bad[~bad["delivery"].isin(quarantined)]
-    stamp = pd.Timestamp(now)
-    outcome = {
-        "rows": len(rows),
-        "kept": len(settled.kept),
-        "known": int((settled.kept["known_at"] <= pd.Timestamp(cutoff)).sum()),
-        "merged": settled.merged,
-        "reasons": Counter(bad["reason"]),
-        "ambiguous": int(rows["ambiguous"].sum()),
-        "nonexistent": int(rows["nonexistent"].sum()),
-        "silver": _write(store.silver, settled.kept.assign(ingested_at=stamp), SILVER, "known_at"),
-        "quarantine": _write(
-            store.quarantine, news.assign(ingested_at=stamp), QUARANTINE, "ingested_at"
-        ),
-    }
-    return pd.DataFrame({"outcome": [json.dumps(outcome)]}, dtype="str")
+def _settle(
+    intake: Intake, files: Sequence[Part], ingested_at: datetime, grid: HexGrid
+) -> list[dict[str, Any]]:
+    cleaner = Cleaner(intake.config, grid, intake.now)
+    return settle_files(cleaner, intake.store, files, ingested_at, intake.cutoff, intake.cluster)
 
 
-def _write(table: str, rows: pd.DataFrame, schema: object, order: str) -> list[dict[str, object]]:
-    if rows.empty:
-        return []
-    return [part_to_json(write_part(table, rows, schema, order))]
-
-
-def _total(outcomes: list[dict[str, object]], name: str) -> int:
-    return sum(int(str(outcome[name])) for outcome in outcomes)
+def _total(outcomes: list[dict[str, Any]], name: str) -> int:
+    return sum(int(outcome[name]) for outcome in outcomes)
 
 
 def _record(
-    deliveries: Sequence[Delivery], outcomes: list[dict[str, object]], floor: datetime | None
+    deliveries: Sequence[Delivery], batch: Batch, outcomes: list[dict[str, Any]]
 ) -> IngestRecord:
     reasons: Counter[str] = Counter()
     for outcome in outcomes:
-        reasons.update(outcome["reasons"])  # type: ignore[call-overload]
+        reasons.update(outcome["reasons"])
+    floor = batch.stamps.known_from
     record = IngestRecord(
         deliveries=tuple(delivery.address for delivery in deliveries),
         known_from=floor.isoformat() if floor else None,
-        rows_in=_total(outcomes, "rows"),
+        rows_in=batch.rows_in,
         kept=_total(outcomes, "kept"),
-        merged=_total(outcomes, "merged"),
+        merged=batch.repeated + _total(outcomes, "merged"),
         quarantined=dict(reasons.most_common()),
+        absent=batch.absent,
         ambiguous_times=_total(outcomes, "ambiguous"),
         nonexistent_times=_total(outcomes, "nonexistent"),
     )
@@ -181,47 +199,13 @@ def _nothing_kept(record: IngestRecord) -> str:
     )
 
 
-def _commit(
-    store: Store, deliveries: Sequence[Delivery], outcomes: list[dict[str, object]]
-) -> None:
-    """Quarantine first: silver's commit is the one that says that the delivery is taken."""
+def _commit(store: Store, ingested_at: datetime, outcomes: list[dict[str, Any]]) -> None:
+    """Quarantine first: silver's commit is the one that says that the batch is settled."""
+    mark = microseconds(ingested_at)
     for table, name, schema, order in (
         (store.quarantine, "quarantine", QUARANTINE, "ingested_at"),
         (store.silver, "silver", SILVER, "known_at"),
     ):
-        fresh = {d.address: d.version for d in _not_taken(table, deliveries)}
-        parts = [Part(**part) for outcome in outcomes for part in outcome[name]]  # type: ignore
-        if fresh:
-            commit_parts(table, parts, schema, order, fresh)
-
-
-def extent(
-    config: Config,
-    source: IncidentSource,
-    deliveries: Sequence[Delivery],
-    cutoff: datetime,
-    client: Client,
-) -> tuple[float, float, float, float]:
-    """West, south, east, north of a city without boundary: its incidents known by ``cutoff``.
-
-    The outermost thousandth on every side is left out: one mistyped place would make the city
-    a continent. Raises DataError where no incident has a place.
-    """
-    cleaner = Cleaner(config, None, cutoff)
-    rows = source.read(deliveries).map_partitions(cleaner, meta=clean_meta())
-    usable = (rows["reason"] == "") & (rows["known_at"] <= pd.Timestamp(cutoff))
-    places = client.compute(rows[usable][["lon", "lat"]], sync=True)
-    if places.empty:
-        raise DataError(
-            f"no usable incident was known by {cutoff:%Y-%m-%dT%H:%MZ}, so that the city has no "
-            "extent: give grid.bounds or grid.boundary, or a later --as-of"
-        )
-    west, east = _inner_range(places["lon"])
-    south, north = _inner_range(places["lat"])
-    return west, south, east, north
-
-
-def _inner_range(values: pd.Series) -> tuple[float, float]:
-    """Without the outermost thousandth on both sides, and without at least one value."""
-    low = np.quantile(values, 0.001, method="higher")
-    return float(low), float(np.quantile(values, 0.999, method="lower"))
+        if (taken_versions(table, [_MARK])[_MARK] or 0) < mark:
+            parts = [Part(**part) for outcome in outcomes for part in outcome[name]]
+            commit_parts(table, parts, schema, order, {_MARK: mark})

@@ -22,15 +22,24 @@ from pipeline.config import Config
 from pipeline.cubing import append, latest_state, state_at
 from pipeline.enough import require_enough
 from pipeline.errors import ConfigError, EmptyDeliveryError, MissingInputError
-from pipeline.ingest import IngestRecord, extent, ingest, known_floor, new_deliveries
+from pipeline.ingest import (
+    IngestRecord,
+    Intake,
+    bring,
+    ingest,
+    known_floor,
+    new_deliveries,
+    resume,
+)
 from pipeline.job import Job, manifest_of, run_id
 from pipeline.log import StageLog
 from pipeline.model import Model, find_model, predict, save_model
 from pipeline.night import Night, Place
 from pipeline.place import open_city
 from pipeline.replay import City
+from pipeline.settling import extent
 from pipeline.silver import Arrivals, read_arrivals
-from pipeline.sources import Delivery, FileSource, IncidentSource
+from pipeline.sources import IncidentSource, make_source
 from pipeline.state import State, StateSpec
 from pipeline.store import Store
 
@@ -64,7 +73,7 @@ def run_night(
     log = StageLog(run_id(config, cutoff))
     root = Path(config.output.path)
     with Store(config.output.path).locked(), LazyCluster(config.cluster, root) as cluster:
-        job = Job(config, cutoff, now, source or FileSource(config.source), cluster, log)
+        job = Job(config, cutoff, now, source or make_source(config.source), cluster, log)
         done = find_run(root, job.reference)
         if until == "forecast" and done and done["run_id"] == log.run_id:
             return Outcome(root / "runs" / run_name(job.reference), done, already_done=True)
@@ -105,49 +114,54 @@ def _run(job: Job, until: Stage, fetch: bool) -> Outcome:
 
 def _ingest(job: Job, repository: Any, fetch: bool) -> tuple[CubeInfo, IngestRecord]:
     """Silver with all that is delivered, and the city's frozen grid."""
-    fresh = new_deliveries(job.source, job.store) if fetch else []
-    if not fresh and not job.store.has_silver:
-        raise MissingInputError(f"{job.store.root} holds no incidents: run hexcast ingest first")
-
-    def measure() -> tuple[float, float, float, float]:
-        return extent(job.config, job.source, fresh, job.cutoff, job.cluster.client)
-
     is_begun = job.store.has_silver
-    info = open_city(job.config, repository, is_begun, measure)
+    if not fetch and not is_begun:
+        raise MissingInputError(f"{job.store.root} holds no incidents: run hexcast ingest first")
+    intake = Intake(job.config, job.store, job.source, job.cluster, job.now, job.cutoff)
+    if not is_begun:
+        return _begin(job, intake, repository)
+    info = open_city(job.config, repository, True, _no_extent)
+    resume(intake, info.grid)
+    fresh = new_deliveries(job.config, job.source, job.store) if fetch else []
     if not fresh:
         return info, IngestRecord()
     try:
-        return info, _take_in(job, info, fresh)
+        batch = bring(intake, fresh, _known_from(job, info))
     except EmptyDeliveryError as fault:
-        if not is_begun:
-            raise
         job.log.say(f"{fault}; the night goes on without")
         return info, IngestRecord()
+    record = ingest(intake, fresh, batch, info.grid)
+    if not record.kept and not record.merged:
+        job.log.say(f"none of the {record.rows_in} rows fetched can be used; see the quarantine")
+    return info, record
 
 
-def _take_in(job: Job, info: CubeInfo, fresh: list[Delivery]) -> IngestRecord:
-    watermark = info.watermark
-    night_is_new = watermark is None or watermark < job.cutoff
+def _begin(job: Job, intake: Intake, repository: Any) -> tuple[CubeInfo, IngestRecord]:
+    """The first night: what is delivered decides the grid, where the configuration does not."""
+    deliveries = job.source.deliveries()
+    batch = bring(intake, deliveries, None)
+
+    def measure() -> tuple[float, float, float, float]:
+        return extent(job.config, job.store, batch.files, job.cutoff, job.cluster)
+
+    info = open_city(job.config, repository, False, measure)
+    return info, ingest(intake, deliveries, batch, info.grid)
+
+
+def _no_extent() -> tuple[float, float, float, float]:
+    raise AssertionError("a grid is frozen with the first night")
+
+
+def _known_from(job: Job, info: CubeInfo) -> datetime:
+    """The instant before which none of what is fetched now counts as known."""
+    night_is_new = info.watermark is None or info.watermark < job.cutoff
     # What comes in after a night was made for this cutoff was not known at it.
-    floor = known_floor(job.store, job.cutoff, job.now) if night_is_new else job.now
-    if floor and floor > job.cutoff:
+    floor = known_floor(job.cutoff, job.now) if night_is_new else job.now
+    if floor > job.cutoff:
         job.log.say(
             f"too late for this night: what is fetched now counts from {floor:%Y-%m-%d %H:%MZ}"
         )
-    record = ingest(
-        job.config,
-        job.store,
-        job.source,
-        fresh,
-        info.grid,
-        floor,
-        job.now,
-        job.cluster.client,
-        first_cutoff=job.cutoff,
-    )
-    if not record.kept and not record.merged:
-        job.log.say(f"none of the {record.rows_in} rows fetched can be used; see the quarantine")
-    return record
+    return floor
 
 
 def _city(job: Job, info: CubeInfo) -> City:

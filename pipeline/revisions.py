@@ -11,78 +11,122 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.clean import UTC_TIME
+from pipeline.bronze import ABSENT, AGAIN, ROW
+from pipeline.clean import ELSEWHERE, UTC_TIME
+from pipeline.keys import DUPLICATE_KEY
 
 REPLACED = {"was_occurred_at": UTC_TIME, "was_cell": "Int64", "was_group": "str"}
-DUPLICATE_KEY = "duplicate key"
-ORDER = ["id", "known_at", "revised", "delivery", "content"]
+ORDER = ["id", "known_at", "revised_at", "retracted", "delivery", "content"]
+NO_CONTENT = 0  # of an incident that its source no longer delivers: a row that comes back is news
 
 
 @dataclass(frozen=True)
 class Settled:
-    """``kept``: revisions for silver; ``conflicts``: rows for quarantine; ``merged``: a count."""
+    """``kept``: revisions for silver; ``refused``: rows for quarantine; ``merged``: a count.
+
+    ``absent``: how many of those kept are incidents that their source no longer delivers.
+    """
 
     kept: pd.DataFrame
-    conflicts: pd.DataFrame
+    refused: pd.DataFrame
     merged: int
+    absent: int
 
 
 def settle(rows: pd.DataFrame, previous: pd.DataFrame) -> Settled:
     """Merge duplicates and number revisions. Works on any set of whole keys.
 
-    ``rows``: clean incidents (columns of CLEAN) of one ingestion. ``previous``: earlier silver
-    revisions of their keys. A row equal to one that its key has had is merged. A row that names
-    its revision time is a revision, and so is one of a delivery that no longer holds what stood
-    before that delivery. Any other is a conflict: the first known row stands, so that what
-    becomes known later cannot change what was known before.
+    ``rows``: cleaned rows (columns of CLEAN) of one ingestion. ``previous``: the newest revision
+    of those of their keys that silver knows (columns of keys.LATEST). A row equal to that, or
+    older by its revision time, is merged. A row that names its revision time is a revision, and so
+    is one that takes an incident back, or one of a delivery that no longer says what was known
+    before. Any other is a conflict: the first known row stands, so that what becomes known later
+    cannot change what was known before. An incident that moves out of the city is taken back.
     """
-    rows = rows.sort_values(ORDER, kind="stable", ignore_index=True)
-    new = rows[~_is_repeated(rows, previous)]
+    rows = _taken_back(rows, previous)
+    good = rows[(rows["reason"] == "") & (rows["said"] != AGAIN)]
+    good = good.sort_values(ORDER, kind="stable", na_position="first", ignore_index=True)
+    new = good[~_is_repeated(good, previous)]
     several = new["id"].duplicated(keep=False) | new["id"].isin(previous["id"])
     single, rest = _first_revisions(new[~several]), new[several]
-    merged = len(rows) - len(new)
-    if rest.empty:
-        return Settled(single, rest, merged)
-    repeats = rows[rows["id"].isin(rest["id"])]
-    delivered = set(zip(repeats["id"], repeats["content"], repeats["delivery"], strict=True))
-    earlier = previous[previous["id"].isin(rest["id"])]
-    before = {key: _History.of(group) for key, group in earlier.groupby("id")}
-    kept: list[dict[str, Any]] = []
-    conflicts: list[object] = []
-    for key, group in rest.groupby("id", sort=False):
-        history = before.get(str(key)) or _History(None, -1)
-        for index, row in zip(group.index, group.to_dict("records"), strict=True):
-            if history.is_revised_by(row, delivered):
-                kept.append(history.revise(row))
-            else:
-                conflicts.append(index)
+    kept, conflicts, outdated = _settle_by_key(rest, rows, previous)
     settled = pd.concat([single, _typed(kept, single)], ignore_index=True)
-    return Settled(settled, rest.loc[conflicts].assign(reason=DUPLICATE_KEY), merged)
+    refused = pd.concat(
+        [rows[rows["reason"] != ""], rest.loc[conflicts].assign(reason=DUPLICATE_KEY)]
+    )
+    merged = len(good) - len(new) + outdated
+    return Settled(settled, refused, merged, int((settled["said"] == ABSENT).sum()))
+
+
+def _taken_back(rows: pd.DataFrame, previous: pd.DataFrame) -> pd.DataFrame:
+    """Incidents that were live and are now elsewhere, or no longer delivered, as retractions."""
+    live = previous[~previous["retracted"]].set_index("id")
+    gone = (rows["said"] == ABSENT) | (rows["reason"].isin(ELSEWHERE) & rows["id"].isin(live.index))
+    if not gone.any():
+        return rows
+    rows = rows.copy()
+    absent = rows["said"] == ABSENT
+    for name in ("occurred_at", "cell", "group"):
+        rows.loc[absent, name] = live[name].reindex(rows.loc[absent, "id"]).to_numpy()
+    rows.loc[absent, "occurred_from"] = rows.loc[absent, "occurred_at"]
+    rows.loc[absent, "content"] = NO_CONTENT
+    rows.loc[gone, "retracted"] = True
+    rows.loc[gone, "reason"] = ""
+    return rows
 
 
 def _is_repeated(rows: pd.DataFrame, previous: pd.DataFrame) -> pd.Series:
-    """Rows that their key has had, whether earlier or in this delivery."""
+    """Rows that their key has had, whether in this ingestion or as its newest revision."""
     pair = ["id", "content"]
-    had = pd.MultiIndex.from_frame(previous[pair].drop_duplicates())
+    had = pd.MultiIndex.from_frame(previous[pair])
     return rows.duplicated(pair) | pd.MultiIndex.from_frame(rows[pair]).isin(had)
+
+
+def _settle_by_key(
+    rest: pd.DataFrame, rows: pd.DataFrame, previous: pd.DataFrame
+) -> tuple[list[dict[str, Any]], list[object], int]:
+    """Revisions, the index of the conflicts, and how many rows were outdated on arrival."""
+    kept: list[dict[str, Any]] = []
+    conflicts: list[object] = []
+    outdated = 0
+    if rest.empty:
+        return kept, conflicts, outdated
+    said = rows[rows["id"].isin(rest["id"])]
+    told = said[said["said"] == ROW]
+    delivered = set(zip(told["id"], told["content"], told["delivery"], strict=True))
+    again = said[said["said"] == AGAIN]
+    before = {str(row["id"]): row for row in previous.to_dict("records")}
+    for key, source in zip(again["id"], again["delivery"], strict=True):
+        if key in before:
+            delivered.add((key, before[key]["content"], source))
+    for key, group in rest.groupby("id", sort=False):
+        history = _History(before.get(str(key)))
+        for index, row in zip(group.index, group.to_dict("records"), strict=True):
+            if history.outdates(row):
+                outdated += 1
+            elif history.is_revised_by(row, delivered):
+                kept.append(history.revise(row))
+            else:
+                conflicts.append(index)
+    return kept, conflicts, outdated
 
 
 class _History:
     """What is known of one key so far."""
 
-    def __init__(self, last: dict[str, Any] | None, revision: int) -> None:
+    def __init__(self, last: dict[str, Any] | None) -> None:
         self.last = last
-        self.revision = revision
+        self.revision = -1 if last is None else int(last["revision"])
         self.is_earlier_ingestion = last is not None
 
-    @classmethod
-    def of(cls, revisions: pd.DataFrame) -> _History:
-        last = revisions.sort_values("revision").iloc[-1].to_dict()
-        return cls(last, int(last["revision"]))
+    def outdates(self, row: dict[str, Any]) -> bool:
+        """Whether the row is an older revision than what is known, by the source's own times."""
+        times = (row["revised_at"], None if self.last is None else self.last["revised_at"])
+        return not any(pd.isna(time) for time in times) and times[0] < times[1]
 
     def is_revised_by(self, row: dict[str, Any], delivered: set[tuple[Any, ...]]) -> bool:
         """``delivered``: (id, content, delivery) of all that came in this time."""
-        if self.last is None or row["revised"]:
+        if self.last is None or row["retracted"] or not pd.isna(row["revised_at"]):
             return True
         still_there = (row["id"], self.last["content"], row["delivery"]) in delivered
         return self.is_earlier_ingestion and not still_there

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 from numpy.typing import NDArray
 
 from grids.counts import Events
@@ -26,7 +25,9 @@ SILVER = pa.schema(
         "known_at": _TIME,
         "ingested_at": _TIME,
         "occurred_at": _TIME,
+        "occurred_from": _TIME,
         "occurred_until": _TIME,
+        "revised_at": _TIME,
         "category": pa.string(),
         "group": pa.string(),
         "lat": pa.float64(),
@@ -47,6 +48,7 @@ QUARANTINE = pa.schema(
         "ingested_at": _TIME,
         "reason": pa.string(),
         "id": pa.string(),
+        "content": pa.int64(),
         "delivery": pa.string(),
         "row": pa.string(),
     }
@@ -172,13 +174,3 @@ def as_known_at(table: str, instant: datetime) -> pd.DataFrame:
     rows = dataset.to_table(filter=condition).to_pandas()
     latest = rows.sort_values("revision").drop_duplicates("id", keep="last")
     return latest[~latest["retracted"]].reset_index(drop=True)
-
-
-def earlier_revisions(table: str, ids: pd.Series) -> pd.DataFrame:
-    """The silver revisions of the keys ``ids``, in the columns that a next revision needs."""
-    columns = "id revision content known_at occurred_at cell group retracted".split()
-    dataset: pads.Dataset | None = open_rows(table, "known_at")
-    if dataset is None:
-        return SILVER.empty_table().select(columns).to_pandas()
-    wanted = pc.field("id").isin(pa.array(ids.unique(), pa.string()))
-    return dataset.to_table(columns=columns, filter=wanted).to_pandas()

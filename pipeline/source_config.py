@@ -13,6 +13,8 @@ from pyproj.exceptions import CRSError
 from pipeline.paths import ConfigPath
 
 Key = str | tuple[str, ...]
+Clock = str | tuple[str, ...]  # the parts of a time in several columns are read joined by a blank
+Format = Literal["csv", "parquet", "socrata", "arcgis", "ckan"]
 
 
 class Section(BaseModel):
@@ -25,17 +27,17 @@ class Columns(Section):
     """Which of the source's columns mean what. No other column is ever read."""
 
     key: tuple[Key, ...] = Field(min_length=1)
-    occurred_at: str
+    occurred_at: Clock
     category: str
-    occurred_until: str | None = None
-    reported_at: str | None = None
+    occurred_until: Clock | None = None
+    reported_at: Clock | None = None
     latitude: str | None = None
     longitude: str | None = None
     x: str | None = None
     y: str | None = None
     district: str | None = None
     arrest: str | None = None
-    revised_at: str | None = None
+    revised_at: Clock | None = None
     status: str | None = None
 
     @model_validator(mode="after")
@@ -55,24 +57,50 @@ class Columns(Section):
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Every source column that is read, each once."""
-        mapped = [self.occurred_at, self.occurred_until, self.reported_at, self.category]
-        mapped += [self.latitude, self.longitude, self.x, self.y, self.district, self.arrest]
-        mapped += [self.revised_at, self.status]
         keys = [column for part in self.key_parts for column in part]
-        return tuple(dict.fromkeys(keys + [column for column in mapped if column]))
+        return tuple(dict.fromkeys([*keys, *self.required, *self._optional]))
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """Columns without which no row can be used; any other that a file lacks reads as blank."""
+        place = (self.latitude, self.longitude, self.x, self.y)
+        found = [*clock_columns(self.occurred_at), self.category, *filter(None, place)]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def _optional(self) -> tuple[str, ...]:
+        clocks = (self.occurred_until, self.reported_at, self.revised_at)
+        single = (self.district, self.arrest, self.status)
+        return (*[name for c in clocks for name in clock_columns(c)], *filter(None, single))
+
+
+def clock_columns(clock: Clock | None) -> tuple[str, ...]:
+    """The columns that a time is read from."""
+    if clock is None:
+        return ()
+    return (clock,) if isinstance(clock, str) else clock
 
 
 class Source(Section):
     """Where the incidents are and how their text is to be read."""
 
-    path: ConfigPath
-    format: Literal["parquet", "csv"] | None = None
+    path: tuple[ConfigPath, ...] = Field(min_length=1)
+    format: Format | None = None
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    delivers: Literal["incremental", "snapshot"] = "incremental"
     columns: Columns
+    renamed: dict[str, str] = {}
     date_formats: tuple[str, ...] = ("ISO8601",)
+    aoristic: bool = False
     crs: str = "EPSG:4326"
     start: date
     delivery_lag_days: float = Field(default=0.0, ge=0)
     retracted: tuple[str, ...] = ()
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _path_may_be_one(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("crs")
     @classmethod
@@ -102,6 +130,11 @@ class Source(Section):
             raise ValueError("columns x and y need the EPSG code of their projection in crs")
         if bool(self.columns.status) != bool(self.retracted):
             raise ValueError("columns.status and retracted go together: give both or neither")
+        if self.aoristic and not self.columns.occurred_until:
+            raise ValueError("aoristic needs windows: name columns.occurred_until, or leave it out")
+        for old, new in self.renamed.items():
+            if new not in self.columns.names:
+                raise ValueError(f"renamed: {old} becomes {new}, which columns does not name")
         return self
 
     @property

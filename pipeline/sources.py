@@ -1,66 +1,141 @@
-"""Where incidents come from: files that a path or a pattern names, as text, mapped columns only."""
+"""Where incidents come from: files, or a service's answers landed as files; all of it as text.
+
+A delivery is told apart by its address and version. It is fetched below a landing folder where it
+is remote or compressed, and cut into parts of rows that workers read; mapped columns only.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import fsspec
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.csv_parts import CsvPart, plan_csv
 from pipeline.errors import DataError, EmptyDeliveryError, MissingInputError
+from pipeline.parquet_parts import ParquetPart, plan_parquet
 from pipeline.paths import nearest
-from pipeline.source_config import Source
-
-if TYPE_CHECKING:
-    import dask.dataframe as dd
-
+from pipeline.source_config import Format, Source
 
 DELIVERY = "_delivery"  # the address that a row came from
 MALFORMED = "_malformed"  # the text of a CSV row that has the wrong number of fields, else ""
-ROWS_PER_PART = 200_000
+_SERVICES = {
+    "socrata": r"/resource/\w{4}-\w{4}(\.\w+)?$",
+    "arcgis": r"/(Feature|Map)Server/\d+/?$",
+    "ckan": r"/api/3/action/datastore_search\?",
+}
+_COMPRESSED = (".gz", ".zip", ".bz2", ".xz", ".zst")
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A file as it stands: ``version`` changes whenever its size or time of change does."""
+    """What can be fetched, as it stands: ``version`` changes whenever its content may have.
+
+    ``size``: bytes, 0 where a service does not say.
+    """
 
     address: str
     size: int
     version: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """Rows of a delivery. ``found``: the file's names of the columns wanted, None if absent."""
+
+    address: str
+    rows: ParquetPart | CsvPart
+    found: tuple[str | None, ...]
+
+    def read(self, columns: Sequence[str]) -> pd.DataFrame:
+        """The rows as text, with DELIVERY and MALFORMED; what is missing is ""."""
+        there = list(dict.fromkeys(name for name in self.found if name is not None))
+        try:
+            table, malformed = self.rows.read(there)
+            rows = pd.DataFrame(
+                {
+                    name: table[found].to_pandas().astype("str") if found is not None else ""
+                    for name, found in zip(columns, self.found, strict=True)
+                },
+                index=range(table.num_rows),
+                dtype="str",
+            )
+        except (pa.ArrowException, OSError) as fault:
+            raise DataError(
+                f"{self.rows.path} cannot be read: {fault}: deliver it again"
+            ) from fault
+        rows[MALFORMED] = ""
+        broken = pd.DataFrame({**dict.fromkeys(columns, ""), MALFORMED: malformed}, dtype="str")
+        rows = pd.concat([rows, broken], ignore_index=True)
+        rows[DELIVERY] = self.address
+        return rows[[*columns, DELIVERY, MALFORMED]].astype("str")
+
+
 class IncidentSource(Protocol):
-    """Anything that delivers incidents. ``read`` is lazy; ``deliveries`` touches no rows."""
+    """Anything that delivers incidents."""
 
     def deliveries(self) -> list[Delivery]:
-        """What there is to read now, in a fixed order."""
+        """What there is to fetch now, in a fixed order; looks at no rows."""
 
-    def read(self, deliveries: Sequence[Delivery]) -> dd.DataFrame:
-        """The rows as delivered: the mapped columns, DELIVERY and MALFORMED."""
+    def check(self, deliveries: Sequence[Delivery]) -> None:
+        """A cheap look at the columns. Raises DataError where a required one is missing."""
+
+    def fetch(self, deliveries: Sequence[Delivery], landing: Path) -> list[Part]:
+        """Parts of their rows; what is remote or compressed is brought below ``landing`` first.
+
+        A fetch that was killed goes on where it stopped. Raises DataError, and EmptyDeliveryError
+        where there is no row.
+        """
+
+    def release(self, deliveries: Sequence[Delivery], landing: Path) -> None:
+        """What was fetched is held now: the landed copies can go, the next fetch begins there."""
 
 
-def _version(info: dict[str, Any]) -> int:
-    stamp = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""
-    text = f"{info.get('size')}|{stamp}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+def make_source(source: Source) -> IncidentSource:
+    """The source that a configuration describes."""
+    kinds = {format_of(source, address) for address in source.path}
+    services = kinds - {"csv", "parquet"}
+    if not services:
+        return FileSource(source)
+    from pipeline.services import ServiceSource  # needs an HTTP client, which files do not
+
+    return ServiceSource(source)
+
+
+def format_of(source: Source, address: str) -> Format:
+    """How an address is to be read: as the configuration says, else as its name tells."""
+    if source.format:
+        return source.format
+    for name, pattern in _SERVICES.items():
+        if "://" in address and re.search(pattern, address):
+            return name  # type: ignore[return-value]
+    is_text = re.search(r"\.(csv|tsv|txt)\b|format=csv", address.rsplit("/", 1)[-1].lower())
+    return "csv" if is_text else "parquet"
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """CSV or Parquet files behind a path, pattern or fsspec address."""
+    """CSV or Parquet files behind paths, patterns or fsspec addresses."""
 
     source: Source
 
     def deliveries(self) -> list[Delivery]:
         """Files in the order of their names. Raises MissingInputError when there is none."""
-        path = self.source.path
+        return [delivery for path in self.source.path for delivery in self._behind(path)]
+
+    def _behind(self, path: str) -> list[Delivery]:
+        if path.startswith(("http://", "https://")):
+            from pipeline.landing import describe  # needs an HTTP client, which files do not
+
+            size, stamp = describe(path)
+            return [Delivery(path, size, self._version(size, stamp))]
         filesystem, pattern = fsspec.core.url_to_fs(path)
         found = filesystem.glob(pattern, detail=True) if "*" in pattern else {}
         found = {name: info for name, info in found.items() if info["type"] == "file"}
@@ -72,102 +147,102 @@ class FileSource:
             )
         prefix = path.split("://")[0] + "://" if "://" in path else ""
         return [
-            Delivery(name if "://" in name else prefix + name, int(info["size"]), _version(info))
+            Delivery(
+                name if "://" in name else prefix + name,
+                int(info["size"]),
+                self._version(int(info["size"]), _stamp(info)),
+            )
             for name, info in sorted(found.items())
         ]
 
-    def read(self, deliveries: Sequence[Delivery]) -> dd.DataFrame:
-        """The rows of the files as a Dask dataframe of text.
+    def _version(self, size: int, stamp: str) -> int:
+        """A file that is read another way is another delivery."""
+        s = self.source
+        reading = [
+            list(s.date_formats),
+            s.delimiter,
+            sorted(s.retracted),
+            sorted(s.renamed.items()),
+        ]
+        text = f"{size}|{stamp}|{json.dumps(reading)}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
-        Raises DataError, and EmptyDeliveryError where none of them holds a row.
-        """
-        filled = [delivery.address for delivery in deliveries if delivery.size]
-        parts = [part for address in filled for part in self._parts(address)]
+    def check(self, deliveries: Sequence[Delivery]) -> None:
+        """Looks at the headers of plain local files; those to be brought are looked at then."""
+        for delivery in deliveries:
+            if delivery.size and not _must_land(delivery.address):
+                plan_file(self.source, delivery.address, delivery.address)
+
+    def fetch(self, deliveries: Sequence[Delivery], landing: Path) -> list[Part]:
+        """Parts of the files' rows, see IncidentSource."""
+        parts = [
+            part
+            for delivery in deliveries
+            if delivery.size
+            for path in self._local(delivery, landing)
+            for part in plan_file(self.source, delivery.address, path)
+        ]
         if not parts:
             names = ", ".join(delivery.address for delivery in deliveries[:3])
             raise EmptyDeliveryError(
                 f"{names} is empty, it holds no rows: deliver it again, or correct source.path"
             )
-        columns = self.source.columns.names
-        meta = pd.DataFrame(
-            {name: pd.Series(dtype="str") for name in (*columns, DELIVERY, MALFORMED)}
-        )
-        import dask.dataframe as dd  # takes a second, and most nights read nothing
+        return parts
 
-        rows: dd.DataFrame = dd.from_map(read_part, parts, columns=columns, meta=meta)
-        return rows
+    def release(self, deliveries: Sequence[Delivery], landing: Path) -> None:
+        """Forgets the landed copies."""
+        if any(_must_land(delivery.address) for delivery in deliveries):
+            from pipeline.landing import forget
 
-    def _parts(self, address: str) -> list[ParquetPart | CsvPart]:
-        is_csv = self.source.format == "csv" or (
-            self.source.format is None and ".csv" in address.rsplit("/", 1)[-1].lower()
-        )
-        names, parts = plan_csv(address) if is_csv else _plan_parquet(address)
-        _require_columns(address, self.source.columns.names, names)
-        return list(parts)
+            forget([delivery.address for delivery in deliveries], landing)
 
+    def _local(self, delivery: Delivery, landing: Path) -> list[str]:
+        if not _must_land(delivery.address):
+            return [delivery.address]
+        from pipeline.landing import land
 
-@dataclass(frozen=True)
-class ParquetPart:
-    """Rows ``[offset, offset + rows)`` of one row group."""
-
-    address: str
-    row_group: int
-    offset: int
-    rows: int
-
-    def read(self, columns: Sequence[str]) -> pa.Table:
-        """The rows, each column as text."""
-        with fsspec.open(self.address) as handle:
-            table = pq.ParquetFile(handle).read_row_group(self.row_group, columns=list(columns))
-        return table.select(list(columns)).slice(self.offset, self.rows)
+        return [str(path) for path in land(delivery.address, delivery.version, landing)]
 
 
-def read_part(part: ParquetPart | CsvPart, columns: Sequence[str]) -> pd.DataFrame:
-    """One part's rows as text: what is missing is "", what a typed file holds is printed."""
-    try:
-        if isinstance(part, CsvPart):
-            table, malformed = part.read(columns)
-        else:
-            table, malformed = part.read(columns), []
-        rows = pd.DataFrame({name: _as_text(table[name]) for name in columns}, dtype="str")
-    except (pa.ArrowException, OSError) as fault:
-        raise DataError(f"{part.address} cannot be read: {fault}: deliver it again") from fault
-    rows[MALFORMED] = ""
-    broken = pd.DataFrame({**dict.fromkeys(columns, ""), MALFORMED: malformed}, dtype="str")
-    rows = pd.concat([rows, broken], ignore_index=True)
-    rows[DELIVERY] = part.address
-    return rows[[*columns, DELIVERY, MALFORMED]].astype("str")
+def _stamp(info: Mapping[str, Any]) -> str:
+    return str(info.get("mtime") or info.get("LastModified") or info.get("ETag") or "")
 
 
-def _as_text(column: pa.ChunkedArray) -> pd.Series:
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
-    if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), None, column)
-    return column.cast(pa.string()).fill_null("").to_pandas().astype("str")
+def _must_land(address: str) -> bool:
+    return "://" in address or address.lower().endswith(_COMPRESSED)
 
 
-def _plan_parquet(address: str) -> tuple[list[str], list[ParquetPart]]:
-    try:
-        with fsspec.open(address) as handle:
-            file = pq.ParquetFile(handle)
-            names = list(file.schema_arrow.names)
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-    except (pa.ArrowException, OSError) as fault:
-        raise DataError(
-            f"{address} is no readable Parquet file ({fault}): deliver it again"
-        ) from fault
-    return names, [
-        ParquetPart(address, group, offset, min(ROWS_PER_PART, size - offset))
-        for group, size in enumerate(sizes)
-        for offset in range(0, size, ROWS_PER_PART)
-    ]
+def plan_file(source: Source, address: str, path: str) -> list[Part]:
+    """The parts of one file of the delivery at ``address``. Raises DataError, see find_columns."""
+    parts: Sequence[ParquetPart | CsvPart]
+    if format_of(source, path) == "csv":
+        names, parts = plan_csv(path, source.delimiter)
+    else:
+        names, parts = plan_parquet(path)
+    found = tuple(find_columns(source, path, names))
+    return [Part(address, rows, found) for rows in parts]
 
 
-def _require_columns(address: str, wanted: Sequence[str], found: Sequence[str]) -> None:
-    for column in wanted:
-        if column not in found:
+def find_columns(source: Source, path: str, names: Sequence[str]) -> Iterator[str | None]:
+    """The file's own name of every mapped column; None for an optional one that it lacks.
+
+    Raises DataError where a required column is missing, or two could be meant.
+    """
+    columns, plain = source.columns, [_plain(name) for name in names]
+    for column in columns.names:
+        old = [before for before, now in source.renamed.items() if now == column]
+        exact = [name for name in (column, *old) if name in names]
+        alike = [name for name, form in zip(names, plain, strict=True) if form == _plain(column)]
+        found = exact[:1] or alike
+        if len(found) > 1:
+            raise DataError(f"{path}: columns {found} could both be {column!r}: name the right one")
+        if not found and column in columns.required:
             raise DataError(
-                f"{address} has no column {column!r}{nearest(column, found)} "
-                "(source.columns says which to read)"
+                f"{path} has no column {column!r}{nearest(column, names)} "
+                "(source.columns says which to read, source.renamed what else they are called)"
             )
+        yield found[0] if found else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_.\-\ufeff]+", "", name).casefold()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,16 @@ class Store:
     """The tables, the cube and the models of a city, as fsspec addresses."""
 
     root: str
+
+    @property
+    def landing(self) -> Path:
+        """Folder of what is being fetched from elsewhere."""
+        return Path(self.root) / "landing"
+
+    @property
+    def bronze(self) -> str:
+        """Delta table of the rows as they were delivered."""
+        return f"{self.root}/bronze"
 
     @property
     def silver(self) -> str:
@@ -43,6 +54,11 @@ class Store:
     def has_silver(self) -> bool:
         """Whether anything was ever ingested."""
         return bool(DeltaTable.is_deltatable(self.silver))
+
+    def clear(self) -> None:
+        """Forget the tables of a store whose first ingestion was not finished."""
+        for path in (self.bronze, str(Path(self.silver).parent)):
+            shutil.rmtree(path, ignore_errors=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -1,13 +1,16 @@
 """Append-only Delta tables: workers write Parquet files, one process commits them all at once.
 
 A file that no commit names does not exist for a reader, so a crash leaves the last version whole.
+Small files are now and then written together, so that a table of many nights stays quick to read.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from uuid import uuid4
 
 import fsspec
@@ -19,6 +22,8 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 ROW_GROUP = 20_000
+SMALL_BYTES, SMALL_FILES = 2**23, 32  # so many files under that size are made one
+KEEP_HOURS = 24 * 7  # files that were replaced stay for readers of an earlier version
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,11 @@ def write_part(table: str, rows: pd.DataFrame, schema: pa.Schema, order: str) ->
 
     Sorted files let a night read only the row groups that its own hours lie in.
     """
-    arrow = pa.Table.from_pandas(rows, schema=schema, preserve_index=False).sort_by(order)
+    return _write(table, pa.Table.from_pandas(rows, schema=schema, preserve_index=False), order)
+
+
+def _write(table: str, rows: pa.Table, order: str) -> Part:
+    arrow = rows.sort_by(order)
     name = f"part-{uuid4().hex}.parquet"
     with fsspec.open(f"{table}/{name}", "wb", auto_mkdir=True) as handle:
         pq.write_table(arrow, handle, row_group_size=ROW_GROUP, compression="zstd")
@@ -58,14 +67,14 @@ def commit_parts(
     order: str,
     transactions: Mapping[str, int],
 ) -> None:
-    """Append the files in one commit that also notes how far each source was taken.
+    """Append the files in one commit that also notes how far each writer has come.
 
-    ``transactions``: Delta's own marks of idempotent writers, address -> version taken.
+    ``transactions``: Delta's own marks of idempotent writers, name -> version taken.
     """
     delta_schema = Schema.from_arrow(schema)
     marks = [Transaction(address, version) for address, version in transactions.items()]
     properties = CommitProperties(app_transactions=marks)
-    actions = [AddAction(part.path, part.size, {}, 0, True, _stats(part, order)) for part in parts]
+    actions = [_add(part, order) for part in parts]
     if DeltaTable.is_deltatable(table):
         changes: list[AddAction | RemoveAction] = [*actions]
         DeltaTable(table).create_write_transaction(
@@ -75,17 +84,58 @@ def commit_parts(
         create_table_with_add_actions(table, delta_schema, actions, commit_properties=properties)
 
 
-def _stats(part: Part, order: str) -> str:
+def _add(part: Part, order: str, changes_data: bool = True) -> AddAction:
     ends = {"minValues": {order: part.low}, "maxValues": {order: part.high}}
-    return json.dumps({"numRecords": part.rows, "nullCount": {order: 0}, **ends})
+    stats = json.dumps({"numRecords": part.rows, "nullCount": {order: 0}, **ends})
+    return AddAction(part.path, part.size, {}, int(time.time() * 1000), changes_data, stats)
 
 
-def taken_versions(table: str, addresses: Sequence[str]) -> dict[str, int | None]:
-    """The version of each source that the table already holds, None where it holds none."""
+def tidy(table: str, schema: pa.Schema, order: str) -> None:
+    """Make many small files one, and delete what no commit names any more or ever did.
+
+    Only for the process that alone writes the table: what a killed run wrote and did not commit
+    goes too, at the next tidying.
+    """
     if not DeltaTable.is_deltatable(table):
-        return dict.fromkeys(addresses)
+        return
     log = DeltaTable(table)
-    return {address: log.transaction_version(address) for address in addresses}
+    small = [name for name, size in _sizes(log).items() if size < SMALL_BYTES]
+    if len(small) < SMALL_FILES:
+        return
+    filesystem, root = fsspec.core.url_to_fs(table)
+    paths = [f"{root}/{name}" for name in small]
+    rows = pads.dataset(paths, filesystem=filesystem, format="parquet", schema=schema).to_table()
+    now = int(time.time() * 1000)
+    removed = [RemoveAction(name, False, now) for name in small]
+    added = _add(_write(table, rows, order), order, changes_data=False)
+    log.create_write_transaction([*removed, added], "append", Schema.from_arrow(schema))
+    DeltaTable(table).vacuum(KEEP_HOURS, dry_run=False, full=True)
+
+
+def _sizes(log: DeltaTable) -> dict[str, int]:
+    actions = pa.table(log.get_add_actions(flatten=True))
+    return dict(zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist(), strict=True))
+
+
+def active_files(table: str) -> list[str]:
+    """Paths of the files that the table's last version names; none where there is no table."""
+    if not DeltaTable.is_deltatable(table):
+        return []
+    _, root = fsspec.core.url_to_fs(table)
+    return sorted(f"{root}/{name}" for name in _sizes(DeltaTable(table)))
+
+
+def table_id(table: str) -> str:
+    """The name that a table got when it was made, and that no other has."""
+    return str(DeltaTable(table).metadata().id)
+
+
+def taken_versions(table: str, names: Sequence[str]) -> dict[str, int | None]:
+    """How far each writer has come (see commit_parts), None where it has not begun."""
+    if not DeltaTable.is_deltatable(table):
+        return dict.fromkeys(names)
+    log = DeltaTable(table)
+    return {name: log.transaction_version(name) for name in names}
 
 
 def open_rows(
@@ -97,7 +147,7 @@ def open_rows(
     """
     if not DeltaTable.is_deltatable(table):
         return None
-    actions = pa.table(DeltaTable(table).get_add_actions(flatten=True)).to_pandas()
+    actions = _actions(table)
     keep = pd.Series(True, index=actions.index)
     if after is not None:
         keep &= actions[f"max.{order}"] > after
@@ -110,6 +160,22 @@ def open_rows(
     return pads.dataset(
         [f"{root}/{path}" for path in paths], filesystem=filesystem, format="parquet"
     )
+
+
+def parts_after(table: str, order: str, after: datetime) -> list[Part]:
+    """The committed files whose rows have ``order`` after an instant."""
+    if not DeltaTable.is_deltatable(table):
+        return []
+    actions = _actions(table)
+    actions = actions[actions[f"min.{order}"] > pd.Timestamp(after)].sort_values("path")
+    names = ("path", "size_bytes", "num_records", f"min.{order}", f"max.{order}")
+    rows = zip(*(actions[name] for name in names), strict=True)
+    return [Part(path, size, n, _stamp(low), _stamp(high)) for path, size, n, low, high in rows]
+
+
+def _actions(table: str) -> pd.DataFrame:
+    frame: pd.DataFrame = pa.table(DeltaTable(table).get_add_actions(flatten=True)).to_pandas()
+    return frame
 
 
 def part_to_json(part: Part) -> dict[str, object]:

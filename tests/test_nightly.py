@@ -58,7 +58,7 @@ def refuse(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr("pipeline.train.train", forbidden)
     patch.setattr("pipeline.building.build", forbidden)
-    patch.setattr("pipeline.sources.FileSource.read", forbidden)
+    patch.setattr("pipeline.sources.FileSource.fetch", forbidden)
     patch.setattr("cluster.connect.connect", forbidden)
 
 

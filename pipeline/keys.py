@@ -1,0 +1,233 @@
+"""What is known last of every key, found without reading the history: an index beside silver.
+
+SQLite, because a night looks up a few hundred keys among millions, in no order. The index is made
+of silver and quarantine alone and can be made again from them: it holds the files that it has
+seen, and catches up with what was committed since, so that a killed run leaves nothing to mend.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.store import Store
+from pipeline.tables import active_files, table_id
+
+LATEST = "id revision content known_at occurred_at revised_at cell group retracted source".split()
+_CODED = ("group", "source")
+_TIMES = ("known_at", "occurred_at", "revised_at")
+# What such a row lacks may come by itself: when it is delivered again it is looked at again.
+PASSING = ("in the future", "reported in the future", "revised in the future")
+DUPLICATE_KEY = "duplicate key"
+_CACHE_KIB = 256 * 1024
+_SCHEMA = """
+create table if not exists latest (id text primary key, revision int, content int, known_at int,
+    occurred_at int, revised_at int, cell int, "group" int, retracted int, source int)
+    without rowid;
+create table if not exists heard (content int, source int, primary key (content, source))
+    without rowid;
+create table if not exists refused (content integer primary key);
+create table if not exists names (number integer primary key, name text unique);
+create table if not exists files (path text primary key) without rowid;
+create table if not exists made_of (silver text);
+"""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The index of one store.
+
+    ``latest``: the newest revision of every key. ``heard``: content and source of rows that were
+    superseded, or that conflicted. ``refused``: content of rows in quarantine for what they say.
+    """
+
+    path: str
+
+    @classmethod
+    def of(cls, store: Store) -> Keys:
+        """The index of a store, brought up to what is committed there.
+
+        Only the process that holds the store's lock may call this.
+        """
+        keys = cls(f"{store.root}/silver/keys.sqlite")
+        if store.has_silver:
+            keys._catch_up(store)
+        return keys
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no key was ever known: then nothing can have been said before."""
+        return not Path(self.path).exists()
+
+    def latest(self, ids: pd.Series) -> pd.DataFrame:
+        """The newest revision of each of ``ids`` that is known; columns LATEST, times in UTC."""
+        columns = ", ".join(f'"{name}"' for name in LATEST)
+        return self._joined(f"select {columns} from wanted join latest using (id)", ids, LATEST)
+
+    def said_before(self, rows: pd.DataFrame) -> pd.Series:
+        """What each row (``id``, ``content``, ``source``) is, after what was said before.
+
+        ``new``; ``repeated``: it is the newest revision of its key; ``heard``: its source said so
+        before, and it was superseded or conflicted; ``refused``: it is in quarantine.
+        """
+        said = pd.Series("new", index=rows.index, dtype="str")
+        if self.is_empty:
+            return said
+        latest = self.latest(rows["id"]).set_index("id")["content"]
+        repeated = (latest.reindex(rows["id"]).to_numpy() == rows["content"].to_numpy()) & rows[
+            "id"
+        ].isin(latest.index).to_numpy()
+        found = self._joined(
+            "select content, name as source from wanted join heard on content = id "
+            "join names on number = heard.source",
+            rows["content"],
+            ["content", "source"],
+        )
+        pairs = pd.MultiIndex.from_frame(found)
+        heard = pd.MultiIndex.from_frame(rows[["content", "source"]]).isin(pairs)
+        gone = self._joined(
+            "select content from wanted join refused on content = id", rows["content"], ["content"]
+        )
+        said[rows["content"].isin(gone["content"]).to_numpy()] = "refused"
+        said[heard] = "heard"
+        said[repeated] = "repeated"
+        return said
+
+    def live(self) -> pa.Array:
+        """Keys of all incidents that are live, text."""
+        with self._open() as database:
+            rows = database.execute("select id from latest where not retracted")
+            return pa.array([key for (key,) in rows], pa.string())
+
+    def _joined(self, query: str, wanted: pd.Series, columns: list[str]) -> pd.DataFrame:
+        if self.is_empty:
+            return _typed(pd.DataFrame(columns=columns), {})
+        with self._open() as database:
+            database.execute("create temp table wanted (id primary key) without rowid")
+            unique = sorted(wanted.unique().tolist())
+            database.executemany("insert into wanted values (?)", ((key,) for key in unique))
+            found = pd.DataFrame(database.execute(query).fetchall(), columns=columns)
+            names = dict(database.execute("select number, name from names").fetchall())
+        return _typed(found, names)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as database:
+            yield database
+
+    def _catch_up(self, store: Store) -> None:
+        Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.path)) as database, database:
+            database.execute(f"pragma cache_size = -{_CACHE_KIB}")
+            _begin(database, table_id(store.silver))
+            seen = {path for (path,) in database.execute("select path from files")}
+            there = {*active_files(store.silver), *active_files(store.quarantine)}
+            for path in active_files(store.silver):
+                if path not in seen:
+                    _learn(database, _read(path, [*LATEST[:-1], "delivery"]))
+            for path in active_files(store.quarantine):
+                if path not in seen:
+                    _refuse(database, _read(path, ["reason", "content", "delivery"]))
+            news = [(path,) for path in there - seen]
+            database.executemany("insert into files values (?)", news)
+            gone = [(path,) for path in seen - there]
+            database.executemany("delete from files where path = ?", gone)
+
+
+def _begin(database: sqlite3.Connection, silver: str) -> None:
+    """Empty tables where there are none, or where they were made of another silver."""
+    database.executescript(_SCHEMA)
+    made_of = database.execute("select silver from made_of").fetchone()
+    if made_of != (silver,):
+        for table in ("latest", "heard", "refused", "names", "files", "made_of"):
+            database.execute(f"delete from {table}")
+        database.execute("insert into made_of values (?)", (silver,))
+
+
+def _read(path: str, columns: list[str]) -> pd.DataFrame:
+    rows: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
+    return rows.rename(columns={"delivery": "source"})
+
+
+def _learn(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
+    """Take in revisions: the newest of a key stands, what it supersedes has been heard."""
+    coded = rows.assign(retracted=rows["retracted"].astype("int64"))
+    for name in _CODED:
+        coded[name] = _codes(database, coded[name])
+    for name in _TIMES:
+        coded[name] = coded[name].astype("datetime64[us, UTC]").astype("int64")
+        coded.loc[rows[name].isna(), name] = None
+    newest = coded.sort_values(["id", "revision"])[LATEST]
+    last = ~newest["id"].duplicated(keep="last")
+    _hear(database, newest[~last])
+    values = zip(*(_plain(newest.loc[last, name]) for name in LATEST), strict=True)
+    insert = f"insert into latest values ({', '.join('?' * len(LATEST))}) on conflict do nothing"
+    added = database.executemany(insert, values).rowcount
+    if added < last.sum():
+        _supersede(database, newest[last])
+
+
+def _supersede(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
+    """Settle rows against those that are there, whichever of the two is newer."""
+    database.execute("create temp table news as select * from latest limit 0")
+    values = zip(*(_plain(rows[name]) for name in LATEST), strict=True)
+    marks = ", ".join("?" * len(LATEST))
+    database.executemany(f"insert into news values ({marks})", values)
+    for old, new in (("latest", "news"), ("news", "latest")):
+        database.execute(
+            f"insert or ignore into heard select {old}.content, {old}.source from news "
+            f"join latest using (id) where {old}.revision < {new}.revision"
+        )
+    database.execute(
+        "insert or replace into latest select news.* from news join latest using (id) "
+        "where news.revision > latest.revision"
+    )
+    database.execute("drop table news")
+
+
+def _refuse(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
+    coded = rows.assign(source=_codes(database, rows["source"]))
+    _hear(database, coded[rows["reason"] == DUPLICATE_KEY])
+    lasting = rows.loc[~rows["reason"].isin([*PASSING, DUPLICATE_KEY]), "content"]
+    database.executemany(
+        "insert or ignore into refused values (?)", ((content,) for content in lasting.tolist())
+    )
+
+
+def _hear(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
+    pairs = zip(rows["content"].tolist(), rows["source"].tolist(), strict=True)
+    database.executemany("insert or ignore into heard values (?, ?)", pairs)
+
+
+def _codes(database: sqlite3.Connection, names: pd.Series) -> pd.Series:
+    unique = [(name,) for name in names.unique().tolist()]
+    database.executemany("insert or ignore into names (name) values (?)", unique)
+    codes = dict(database.execute("select name, number from names").fetchall())
+    return names.map(codes).astype("int64")
+
+
+def _plain(column: pd.Series) -> list[object]:
+    """Python values, None where there is none."""
+    if not column.isna().any():
+        return list(column.tolist())
+    return [None if pd.isna(value) else int(value) for value in column.tolist()]
+
+
+def _typed(found: pd.DataFrame, names: dict[int, str]) -> pd.DataFrame:
+    kinds = {"id": "str", "revision": "int64", "content": "int64", "cell": "int64"}
+    for name in found.columns.intersection([*_TIMES]):
+        micros = pd.to_numeric(found[name]).astype("Int64")
+        found[name] = pd.to_datetime(micros, unit="us", utc=True).astype("datetime64[us, UTC]")
+    for name in found.columns.intersection([*_CODED]):
+        is_code = found[name].map(lambda value: isinstance(value, int)).astype(bool)
+        found[name] = found[name].where(~is_code, found[name].map(names)).astype("str")
+    if "retracted" in found:
+        found["retracted"] = found["retracted"].astype(bool)
+    return found.astype({name: kind for name, kind in kinds.items() if name in found})

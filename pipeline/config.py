@@ -196,8 +196,9 @@ class Config(Section):
         """Names what decides silver, cube and state; a store serves one of them."""
         later = {"name", "cutoff", "cluster", "output", "model", "targets"}
         later |= {"hotspot_share", "horizon_days"}
-        reading = {"path": True, "format": True, "date_formats": True, "retracted": True}
-        return _digest(self, {**dict.fromkeys(later, True), **_PATHS, "source": reading})
+        reading = "path format delimiter delivers renamed date_formats retracted".split()
+        source = dict.fromkeys(reading, True)
+        return _digest(self, {**dict.fromkeys(later, True), **_PATHS, "source": source})
 
 
 _PATHS = {"source": {"path": True}, "grid": {"boundary": True}}

@@ -62,7 +62,7 @@ def take_in(
 
     Raises EmptyDeliveryError where there is no row at all.
     """
-    keys = Keys.of(store)
+    keys = Keys.of(store, source.reading)
     one = partial(take, columns=source.columns, keys=keys, table=store.bronze, stamps=stamps)
     bundles = bundled(parts)
     if sum(part.rows.size for part in parts) <= IN_PROCESS_BYTES:

@@ -27,7 +27,7 @@ from pipeline.settling import settle_files
 from pipeline.silver import QUARANTINE, SILVER, microseconds
 from pipeline.sources import Delivery, IncidentSource
 from pipeline.store import Store
-from pipeline.tables import Part, commit_parts, parts_after, taken_versions, tidy
+from pipeline.tables import Part, commit_parts, mark_of, parts_after, tidy
 
 # A delivery that a night fetches within this time of its cutoff counts as known at the cutoff,
 # as far as its rows were reported by then; a later one as known when it was fetched.
@@ -68,7 +68,7 @@ class Intake:
 
     def stamps(self, known_from: datetime | None) -> Stamps:
         """An instant of ingestion after every earlier one, and the night's local date."""
-        last = taken_versions(self.store.silver, [_MARK])[_MARK] or 0
+        last = mark_of(self.store.silver, _MARK)
         now = self.now.replace(microsecond=self.now.microsecond // 1000 * 1000)
         # Whole milliseconds: that is how finely a table's log keeps the range of a file.
         instant = max(now, EPOCH + timedelta(microseconds=last) + timedelta(milliseconds=1))
@@ -77,15 +77,13 @@ class Intake:
 
 
 def new_deliveries(config: Config, source: IncidentSource, store: Store) -> list[Delivery]:
-    """Deliveries that bronze does not hold as they are now; of a snapshot all, or none."""
+    """Deliveries that were not taken in as they are now; of a snapshot all, or none."""
     deliveries = source.deliveries()
     if not store.has_silver:
         return deliveries
-    marks = _marks(config, deliveries)
-    taken = taken_versions(store.bronze, list(marks))
-    if config.source.delivers == "snapshot":
-        return deliveries if taken != marks else []
-    return [d for d in deliveries if taken[d.address] != d.version]
+    taken, marks = Keys(store.keys).taken(), _marks(config, deliveries)
+    fresh = {name for name, version in marks.items() if taken.get(name) != version}
+    return [d for d in deliveries if d.address in fresh or _SNAPSHOT in fresh]
 
 
 def _marks(config: Config, deliveries: Sequence[Delivery]) -> dict[str, int]:
@@ -132,8 +130,10 @@ def ingest(
     if is_first:
         require_history(_total(outcomes, "known"), config.start, intake.cutoff)
     schema = bronze_schema(config.source.columns)
-    commit_parts(store.bronze, batch.files, schema, INGESTED_AT, _marks(config, deliveries))
+    if batch.files:
+        commit_parts(store.bronze, batch.files, schema, INGESTED_AT, {})
     _commit(store, batch.stamps.ingested_at, outcomes)
+    Keys.of(store, config.source.reading).take(_marks(config, deliveries))
     intake.source.release(deliveries, store.landing)
     for table, kind, order in (
         (store.bronze, schema, INGESTED_AT),
@@ -141,16 +141,15 @@ def ingest(
         (store.silver, SILVER, "known_at"),
     ):
         tidy(table, kind, order)
-    Keys.of(store)
     return record
 
 
 def resume(intake: Intake, grid: HexGrid) -> None:
     """Settle and commit what bronze holds and silver does not, because a run was killed."""
-    mark = taken_versions(intake.store.silver, [_MARK])[_MARK] or 0
-    after = EPOCH + timedelta(microseconds=mark)
+    after = EPOCH + timedelta(microseconds=mark_of(intake.store.silver, _MARK))
     files = parts_after(intake.store.bronze, INGESTED_AT, after)
     for instant in sorted({file.low for file in files}):
+        Keys.of(intake.store, intake.config.source.reading)
         batch = [file for file in files if file.low == instant]
         ingested_at = datetime.fromisoformat(instant)
         _commit(intake.store, ingested_at, _settle(intake, batch, ingested_at, grid))
@@ -206,6 +205,6 @@ def _commit(store: Store, ingested_at: datetime, outcomes: list[dict[str, Any]])
         (store.quarantine, "quarantine", QUARANTINE, "ingested_at"),
         (store.silver, "silver", SILVER, "known_at"),
     ):
-        if (taken_versions(table, [_MARK])[_MARK] or 0) < mark:
+        if mark_of(table, _MARK) < mark:
             parts = [Part(**part) for outcome in outcomes for part in outcome[name]]
             commit_parts(table, parts, schema, order, {_MARK: mark})

@@ -8,7 +8,7 @@ seen, and catches up with what was committed since, so that a killed run leaves 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +33,9 @@ create table if not exists latest (id text primary key, revision int, content in
     without rowid;
 create table if not exists heard (content int, source int, primary key (content, source))
     without rowid;
-create table if not exists refused (content integer primary key);
+create table if not exists refused (content integer primary key, reading text);
 create table if not exists names (number integer primary key, name text unique);
+create table if not exists taken (address text primary key, version int) without rowid;
 create table if not exists files (path text primary key) without rowid;
 create table if not exists made_of (silver text);
 """
@@ -46,19 +47,22 @@ class Keys:
 
     ``latest``: the newest revision of every key. ``heard``: content and source of rows that were
     superseded, or that conflicted. ``refused``: content of rows in quarantine for what they say.
+    ``taken``: the deliveries that all this came from.
     """
 
     path: str
 
     @classmethod
-    def of(cls, store: Store) -> Keys:
+    def of(cls, store: Store, reading: str) -> Keys:
         """The index of a store, brought up to what is committed there.
 
-        Only the process that holds the store's lock may call this.
+        ``reading``: how the source's text is read (Source.reading); what was refused when it was
+        read another way is looked at again. Only the process that holds the store's lock may call
+        this.
         """
-        keys = cls(f"{store.root}/silver/keys.sqlite")
+        keys = cls(store.keys)
         if store.has_silver:
-            keys._catch_up(store)
+            keys._catch_up(store, reading)
         return keys
 
     @property
@@ -100,6 +104,18 @@ class Keys:
         said[repeated] = "repeated"
         return said
 
+    def taken(self) -> dict[str, int]:
+        """The version in which each delivery was taken in; fetching one again changes nothing."""
+        if self.is_empty:
+            return {}
+        with self._open() as database:
+            return dict(database.execute("select address, version from taken").fetchall())
+
+    def take(self, versions: Mapping[str, int]) -> None:
+        """Note the versions in which deliveries were taken in."""
+        with closing(sqlite3.connect(self.path)) as database, database:
+            database.executemany("insert or replace into taken values (?, ?)", versions.items())
+
     def live(self) -> pa.Array:
         """Keys of all incidents that are live, text."""
         with self._open() as database:
@@ -122,7 +138,7 @@ class Keys:
         with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as database:
             yield database
 
-    def _catch_up(self, store: Store) -> None:
+    def _catch_up(self, store: Store, reading: str) -> None:
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.path)) as database, database:
             database.execute(f"pragma cache_size = -{_CACHE_KIB}")
@@ -134,11 +150,12 @@ class Keys:
                     _learn(database, _read(path, [*LATEST[:-1], "delivery"]))
             for path in active_files(store.quarantine):
                 if path not in seen:
-                    _refuse(database, _read(path, ["reason", "content", "delivery"]))
+                    _refuse(database, _read(path, ["reason", "content", "delivery"]), reading)
             news = [(path,) for path in there - seen]
             database.executemany("insert into files values (?)", news)
             gone = [(path,) for path in seen - there]
             database.executemany("delete from files where path = ?", gone)
+            database.execute("delete from refused where reading != ?", (reading,))
 
 
 def _begin(database: sqlite3.Connection, silver: str) -> None:
@@ -146,7 +163,7 @@ def _begin(database: sqlite3.Connection, silver: str) -> None:
     database.executescript(_SCHEMA)
     made_of = database.execute("select silver from made_of").fetchone()
     if made_of != (silver,):
-        for table in ("latest", "heard", "refused", "names", "files", "made_of"):
+        for table in ("latest", "heard", "refused", "names", "taken", "files", "made_of"):
             database.execute(f"delete from {table}")
         database.execute("insert into made_of values (?)", (silver,))
 
@@ -192,12 +209,13 @@ def _supersede(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
     database.execute("drop table news")
 
 
-def _refuse(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
+def _refuse(database: sqlite3.Connection, rows: pd.DataFrame, reading: str) -> None:
     coded = rows.assign(source=_codes(database, rows["source"]))
     _hear(database, coded[rows["reason"] == DUPLICATE_KEY])
     lasting = rows.loc[~rows["reason"].isin([*PASSING, DUPLICATE_KEY]), "content"]
     database.executemany(
-        "insert or ignore into refused values (?)", ((content,) for content in lasting.tolist())
+        "insert or ignore into refused values (?, ?)",
+        ((content, reading) for content in lasting.tolist()),
     )
 
 

@@ -37,9 +37,8 @@ def settle_files(
 ) -> list[dict[str, Any]]:
     """What became of the rows, partition by partition; their silver and quarantine are written."""
     read = partial(read_clean, store=store, cleaner=cleaner)
-    write = partial(
-        _settle_and_write, keys=Keys.of(store), store=store, stamp=ingested_at, cutoff=cutoff
-    )
+    keys = Keys(store.keys)
+    write = partial(_settle_and_write, keys=keys, store=store, stamp=ingested_at, cutoff=cutoff)
     if sum(file.rows for file in files) <= IN_PROCESS_ROWS:
         return [write(pd.concat([read(file.path) for file in files], ignore_index=True))]
     rows = _lazily(read, files)

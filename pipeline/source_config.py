@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Literal
@@ -136,6 +138,12 @@ class Source(Section):
             if new not in self.columns.names:
                 raise ValueError(f"renamed: {old} becomes {new}, which columns does not name")
         return self
+
+    @cached_property
+    def reading(self) -> str:
+        """Names how text is read: a file that is read another way is another delivery."""
+        how = [self.date_formats, self.delimiter, sorted(self.retracted), self.renamed]
+        return hashlib.sha256(json.dumps(how).encode()).hexdigest()[:12]
 
     @property
     def delivery_lag(self) -> timedelta:

@@ -41,6 +41,11 @@ class Store:
         return f"{self.root}/silver/quarantine"
 
     @property
+    def keys(self) -> str:
+        """The index of what is known last of every key."""
+        return f"{self.root}/silver/keys.sqlite"
+
+    @property
     def cube(self) -> str:
         """Icechunk repository of cube and state."""
         return f"{self.root}/cube"

@@ -23,6 +23,8 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 ROW_GROUP = 20_000
 SMALL_BYTES, SMALL_FILES = 2**23, 32  # so many files under that size are made one
+# A reader replays the log from the last checkpoint on: short, so that opening stays quick.
+_SETTINGS = {"delta.checkpointInterval": "10"}
 KEEP_HOURS = 24 * 7  # files that were replaced stay for readers of an earlier version
 
 
@@ -65,15 +67,15 @@ def commit_parts(
     parts: Sequence[Part],
     schema: pa.Schema,
     order: str,
-    transactions: Mapping[str, int],
+    marks: Mapping[str, int],
 ) -> None:
     """Append the files in one commit that also notes how far each writer has come.
 
-    ``transactions``: Delta's own marks of idempotent writers, name -> version taken.
+    ``marks``: Delta's own marks of idempotent writers (application transactions), by name.
     """
     delta_schema = Schema.from_arrow(schema)
-    marks = [Transaction(address, version) for address, version in transactions.items()]
-    properties = CommitProperties(app_transactions=marks)
+    transactions = [Transaction(writer, mark) for writer, mark in marks.items()]
+    properties = CommitProperties(app_transactions=transactions)
     actions = [_add(part, order) for part in parts]
     if DeltaTable.is_deltatable(table):
         changes: list[AddAction | RemoveAction] = [*actions]
@@ -81,7 +83,9 @@ def commit_parts(
             changes, "append", delta_schema, commit_properties=properties
         )
     else:  # in one commit, too: a table that stood without its rows would look like taken
-        create_table_with_add_actions(table, delta_schema, actions, commit_properties=properties)
+        create_table_with_add_actions(
+            table, delta_schema, actions, configuration=_SETTINGS, commit_properties=properties
+        )
 
 
 def _add(part: Part, order: str, changes_data: bool = True) -> AddAction:
@@ -130,12 +134,11 @@ def table_id(table: str) -> str:
     return str(DeltaTable(table).metadata().id)
 
 
-def taken_versions(table: str, names: Sequence[str]) -> dict[str, int | None]:
-    """How far each writer has come (see commit_parts), None where it has not begun."""
+def mark_of(table: str, writer: str) -> int:
+    """How far a writer has come (see commit_parts), 0 where it has not begun."""
     if not DeltaTable.is_deltatable(table):
-        return dict.fromkeys(names)
-    log = DeltaTable(table)
-    return {name: log.transaction_version(name) for name in names}
+        return 0
+    return int(DeltaTable(table).transaction_version(writer) or 0)
 
 
 def open_rows(

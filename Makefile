@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := requirements/cpu.txt
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-real lint format lock clean help
+.PHONY: demo test test-real chaos fuzz lint format lock clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,6 +26,12 @@ test: lint  ## lint, types, import rule, tests
 
 test-real: $(READY)  ## the slow runs on the real cities (HEXCAST_DATA)
 	$(BIN)/pytest -m real --timeout 1500
+
+chaos: $(READY)  ## kill nights at random, KILLS times (200), and compare what is left
+	$(BIN)/python tests/chaos.py --kills $(or $(KILLS),200)
+
+fuzz: $(READY)  ## feed dirt to the readers for MINUTES (30)
+	$(BIN)/python tests/fuzz.py --minutes $(or $(MINUTES),30)
 
 lint: $(READY)
 	$(BIN)/ruff check .

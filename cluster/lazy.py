@@ -43,7 +43,8 @@ class LazyCluster:
         """Largest resident memory so far, MiB: of this process and of the largest worker."""
         peaks = {"driver": _peak_mib()}
         if self._client is not None:
-            peaks["worker"] = max(self._client.run(_peak_mib).values(), default=0.0)
+            found = self._client.run(_peak_mib, on_error="ignore")
+            peaks["worker"] = max(found.values(), default=0.0)
         return peaks
 
     def __enter__(self) -> LazyCluster:

@@ -36,6 +36,7 @@ from pipeline.log import StageLog
 from pipeline.model import Model, find_model, predict, save_model
 from pipeline.night import Night, Place
 from pipeline.place import open_city
+from pipeline.plainly import plainly
 from pipeline.replay import City
 from pipeline.settling import extent
 from pipeline.silver import Arrivals, read_arrivals
@@ -72,7 +73,11 @@ def run_night(
     cutoff = cutoff.astimezone(UTC)
     log = StageLog(run_id(config, cutoff))
     root = Path(config.output.path)
-    with Store(config.output.path).locked(), LazyCluster(config.cluster, root) as cluster:
+    with (
+        plainly(str(root)),
+        Store(config.output.path).locked(),
+        LazyCluster(config.cluster, root) as cluster,
+    ):
         job = Job(config, cutoff, now, source or make_source(config.source), cluster, log)
         done = find_run(root, job.reference)
         if until == "forecast" and done and done["run_id"] == log.run_id:

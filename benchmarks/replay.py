@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grids.cube import open_cube, open_repository
+from grids.cube import open_cube
 from grids.hours import latest_cutoff
+from grids.snapshots import open_repository
 from pipeline.config import Config
 from pipeline.cubing import read_state
 from pipeline.load import load_config

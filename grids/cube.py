@@ -7,8 +7,7 @@ workers write whole shards through forks of its session.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 import icechunk
@@ -21,13 +20,10 @@ from zarr.codecs import ZstdCodec
 from grids.counts import SparseCounts, checked_counts
 from grids.hexgrid import HexGrid
 from grids.hours import EPOCH, HourRange
+from grids.snapshots import BRANCH, open_night
 
 SHARD_HOURS = 672
 CHUNK_CELLS = 650
-BRANCH = "main"
-# One process commits (the store's lock sees to it), so the warning that local folders do not
-# guard against two says nothing new.
-icechunk.set_logs_filter("error")
 
 _TIME_UNITS = {"units": "hours since 1970-01-01T00:00:00Z", "calendar": "proleptic_gregorian"}
 
@@ -46,22 +42,6 @@ class CubeInfo:
         """The cutoff up to which the cube has what was known, or None before its first night."""
         text = self.attributes.get("watermark")
         return datetime.fromisoformat(text) if text else None
-
-
-def open_repository(path: str) -> icechunk.Repository:
-    """The Icechunk repository at a local path or s3:// address, made where there is none."""
-    storage = _storage(path)
-    if icechunk.Repository.exists(storage):
-        return icechunk.Repository.open(storage)
-    return icechunk.Repository.create(storage)
-
-
-def _storage(path: str) -> icechunk.Storage:
-    if path.startswith("s3://"):
-        bucket, _, prefix = path.removeprefix("s3://").partition("/")
-        return icechunk.s3_storage(bucket=bucket, prefix=prefix, from_env=True)
-    Path(path).mkdir(parents=True, exist_ok=True)
-    return icechunk.local_filesystem_storage(path)
 
 
 def create_cube(
@@ -195,15 +175,15 @@ def set_attributes(store: Any, attributes: dict[str, Any]) -> None:
     zarr.open_group(store, mode="r+").attrs.update(attributes)
 
 
-def open_cube(path: str, tag: str | None = None) -> xr.Dataset:
+def open_cube(path: str, tag: str | None = None, as_of: datetime | None = None) -> xr.Dataset:
     """The cube as xarray sees it: lazily read, categories by name, hours as timestamps (UTC).
 
-    ``tag`` names an earlier night (its cutoff, as in ``20240901T060000Z``); without it the last
-    commit is opened. xdggs understands the dataset: ``xdggs.decode(open_cube(path))``. Raises
-    FileNotFoundError where there is no cube.
+    ``tag`` names an earlier night (its cutoff, as in ``20240901T060000Z``); ``as_of`` (aware) opens
+    the newest night whose cutoff is at or before it; without either the last commit is opened.
+    xdggs understands the dataset: ``xdggs.decode(open_cube(path))``. Raises FileNotFoundError
+    where there is no cube or no such night is kept, ValueError as `open_night` does.
     """
-    repository = _existing_repository(path)
-    session = repository.readonly_session(tag=tag) if tag else repository.readonly_session(BRANCH)
+    session = open_night(path, tag, as_of)
     times = xr.coders.CFDatetimeCoder(time_unit="us")
     dataset: xr.Dataset = xr.open_zarr(
         session.store, consolidated=False, chunks={}, decode_times=times
@@ -211,20 +191,6 @@ def open_cube(path: str, tag: str | None = None) -> xr.Dataset:
     names = str(dataset["category"].attrs["flag_meanings"]).split(" ")
     named: xr.Dataset = dataset.assign_coords(category=("category", names))
     return named.set_coords("cell_ids")
-
-
-def _existing_repository(path: str) -> icechunk.Repository:
-    # A reader must not leave an empty store behind where the path is misspelt.
-    if "://" in path or Path(path).is_dir():
-        storage = _storage(path)
-        if icechunk.Repository.exists(storage):
-            return icechunk.Repository.open(storage)
-    raise FileNotFoundError(f"no cube at {path}: check the path, or run a night first")
-
-
-def tag_of(cutoff: datetime) -> str:
-    """The name under which the night of ``cutoff`` (aware) is kept: its time in UTC."""
-    return cutoff.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def hour_of(instant: datetime) -> int:

@@ -15,16 +15,9 @@ from dask.delayed import delayed
 
 from cluster.lazy import LazyCluster
 from grids.counts import Events, bin_incidents
-from grids.cube import (
-    BRANCH,
-    SHARD_HOURS,
-    CubeInfo,
-    extend_hours,
-    read_info,
-    shards,
-    write_shard,
-)
+from grids.cube import SHARD_HOURS, CubeInfo, extend_hours, read_info, shards, write_shard
 from grids.hours import HourRange, reference_hour
+from grids.snapshots import BRANCH
 from pipeline.cubing import commit_state
 from pipeline.enough import require_enough
 from pipeline.silver import ARRIVAL_COLUMNS, read_arrivals, signed_arrivals
@@ -50,11 +43,10 @@ def build(
     state = advance(empty_state(spec), arrivals, cutoff, spec)
     require_enough(state, spec.started)
     session = repository.writable_session(BRANCH)
-    extend_hours(session.store, reference_hour(cutoff))
-    if session.has_uncommitted_changes:  # such a session cannot be forked
-        session.commit("lengthen the time axis")
-    session = repository.writable_session(BRANCH)
+    # Only a session without changes can be forked. So the fork lengthens the time axis and every
+    # worker's copy brings that back: one commit, and no reader finds hours without their counts.
     fork, hours = session.fork(), HourRange(spec.start, reference_hour(cutoff))
+    extend_hours(fork.store, hours.stop)
     write = delayed(_write_shards)
     tasks = [write(part, fork, info, hours) for part in _by_shard(table, info, cutoff)]
     session.merge(*cluster.client.compute(tasks, sync=True))

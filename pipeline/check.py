@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from forecasts.store import find_run, run_name
-from grids.cube import BRANCH, open_repository, read_info
+from grids.cube import read_info
 from grids.hours import EPOCH, HOUR, latest_cutoff, reference_hour
+from grids.snapshots import BRANCH, open_repository
 from pipeline.config import Config
 from pipeline.ingest import new_deliveries
 from pipeline.job import run_id

@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from pipeline.nightly import Outcome, Stage
 
+export = typer.Typer(help="Copies of what a store holds, for other programs.", no_args_is_help=True)
 app = typer.Typer(
     help="Nightly, place-based crime-hotspot forecasts for whole cities.",
     no_args_is_help=True,
@@ -21,12 +22,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(export, name="export")
+
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="the city's YAML file")]
+_FORMATS = ["%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
 AsOf = Annotated[
     datetime | None,
     typer.Option(
-        formats=["%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M", "%Y-%m-%d"],
+        formats=_FORMATS,
         help="the cutoff, with its offset [default: the latest configured cutoff]",
+    ),
+]
+NightAsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=_FORMATS,
+        help="the newest night kept with a cutoff at or before this, with its offset "
+        "[default: the last night]",
     ),
 ]
 Out = Annotated[
@@ -124,6 +136,34 @@ def demo(
 
     configure_logging()
     _report(run_demo(out, datetime.now(UTC)), as_json)
+
+
+@export.command("cube")
+def export_cube(
+    config: ConfigFile,
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT.zarr", help="folder that is not there yet")
+    ],
+    tag: Annotated[
+        str | None, typer.Option(help="the night of this cutoff, as in 20240901T060000Z")
+    ] = None,
+    as_of: NightAsOf = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """The counts of the last night, or of an earlier one, as a plain Zarr store.
+
+    Example: hexcast export cube configs/denver.yaml denver.zarr --as-of 2024-09-01T06:00Z
+    """
+    from pipeline.export_cube import export_cube as export_to
+    from pipeline.load import load_config
+
+    record = export_to(load_config(config, out), target, tag, as_of)
+    if as_json:
+        typer.echo(json.dumps(record, indent=1))
+        return
+    for name, value in record.items():
+        typer.echo(f"{name:<14}{', '.join(value) if isinstance(value, list) else value}")
 
 
 def _run(

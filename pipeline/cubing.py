@@ -14,16 +14,10 @@ import numpy as np
 import zarr
 
 from grids.counts import net_changes
-from grids.cube import (
-    BRANCH,
-    amend,
-    extend_hours,
-    read_info,
-    set_attributes,
-    tag_of,
-)
+from grids.cube import amend, extend_hours, read_info, set_attributes
 from grids.hexgrid import HexGrid
 from grids.hours import reference_hour
+from grids.snapshots import BRANCH, night_tags, tag_of
 from pipeline.enough import require_enough
 from pipeline.silver import read_arrivals
 from pipeline.state import State, StateSpec, advance, empty_state
@@ -36,6 +30,7 @@ def append(repository: icechunk.Repository, table: str, spec: StateSpec, cutoff:
     """
     session = repository.writable_session(BRANCH)
     info, state = read_info(session.store), read_state(session.store)
+    tag_night(repository, state.as_of)  # a crash may have left the last night without
     news = read_arrivals(table, info.grid, info.categories, cutoff, after=state.as_of)
     state = advance(state, news, cutoff, spec)
     require_enough(state, spec.started)
@@ -56,8 +51,11 @@ def commit_state(repository: icechunk.Repository, session: icechunk.Session, sta
 
 def tag_night(repository: icechunk.Repository, cutoff: datetime) -> None:
     """Give the last commit its name, unless it has it: the commit may have been all there was."""
-    if tag_of(cutoff) not in repository.list_tags():
-        repository.create_tag(tag_of(cutoff), snapshot_id=repository.lookup_branch(BRANCH))
+    tag = tag_of(cutoff)
+    try:
+        repository.lookup_tag(tag)  # a listing would read every tag there is
+    except icechunk.IcechunkError:
+        repository.create_tag(tag, snapshot_id=repository.lookup_branch(BRANCH))
 
 
 def latest_state(repository: icechunk.Repository) -> State:
@@ -72,7 +70,7 @@ def state_at(
 ) -> State:
     """The state at a past cutoff, moved on from the last night that was kept before it."""
     info = read_info(repository.readonly_session(BRANCH).store)
-    earlier = [tag for tag in repository.list_tags() if tag <= tag_of(cutoff)]
+    earlier = [tag for tag in night_tags(repository) if tag <= tag_of(cutoff)]
     if earlier:
         state = read_state(repository.readonly_session(tag=max(earlier)).store)
         news = read_arrivals(table, grid, info.categories, cutoff, after=state.as_of)

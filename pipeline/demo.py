@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grids.cube import BRANCH, open_repository, read_info
+from grids.cube import read_info
 from grids.hours import EPOCH, HOUR, latest_cutoff
+from grids.snapshots import BRANCH, open_repository
 from pipeline.baselines import BASELINES, Forecaster
 from pipeline.config import Config
 from pipeline.demo_city import DemoCity

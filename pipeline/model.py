@@ -13,7 +13,7 @@ from uuid import uuid4
 import numpy as np
 import xgboost
 
-from grids.cube import tag_of
+from grids.snapshots import tag_of
 from pipeline.errors import ConfigError
 from pipeline.features import FEATURE_NAMES, MISSING
 from pipeline.night import Night

@@ -15,8 +15,9 @@ from cluster.lazy import LazyCluster
 from forecasts.layers import write_layers
 from forecasts.schema import Forecast, TargetForecast, poisson_target
 from forecasts.store import find_run, prune, publish, run_name, stage
-from grids.cube import CubeInfo, open_repository
+from grids.cube import CubeInfo
 from grids.hours import latest_cutoff
+from grids.snapshots import expire_nights, open_repository
 from pipeline.baselines import BASELINES
 from pipeline.config import Config
 from pipeline.cubing import append, latest_state, state_at
@@ -247,4 +248,5 @@ def _publish(job: Job, forecast: Forecast, manifest: dict[str, Any]) -> Outcome:
         manifest |= {"seconds": job.log.seconds, "peak_mib": job.cluster.peak_mib()}
         run = publish(root, job.reference, folder, manifest)
     prune(root, job.config.output.keep_days, spare=run.name)
+    expire_nights(job.store.cube, job.config.output.keep_days, job.now)
     return Outcome(run, find_run(root, job.reference) or manifest)

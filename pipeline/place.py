@@ -10,8 +10,9 @@ import icechunk
 import pyogrio.errors
 import shapely
 
-from grids.cube import BRANCH, CubeInfo, create_cube, hour_of, read_info
+from grids.cube import CubeInfo, create_cube, hour_of, read_info
 from grids.hexgrid import HexGrid
+from grids.snapshots import BRANCH
 from pipeline.config import Config
 from pipeline.errors import ConfigError, MissingInputError
 

@@ -41,7 +41,8 @@ from cities import COLUMNS, START, Small, midnight, reported_at, small_config
 import pipeline.building
 import pipeline.train  # noqa: F401 -- imported once, here, for all the children
 from cluster.connect import connect  # noqa: F401
-from grids.cube import open_cube, open_repository
+from grids.cube import open_cube
+from grids.snapshots import open_repository
 from pipeline.config import Config
 from pipeline.cubing import read_state
 from pipeline.errors import HexcastError

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from grids.counts import Events, SparseCounts, bin_incidents, net_changes
 from grids.cube import (
-    BRANCH,
     CHUNK_CELLS,
     SHARD_HOURS,
     amend,
@@ -23,15 +22,14 @@ from grids.cube import (
     extend_hours,
     hour_of,
     open_cube,
-    open_repository,
     read_info,
     set_attributes,
     shards,
-    tag_of,
     write_shard,
 )
 from grids.hexgrid import HexGrid
 from grids.hours import HourRange
+from grids.snapshots import BRANCH, open_repository, tag_of
 
 FULL = HexGrid.from_extent(-105.1, 39.6, -104.8, 39.9, 8)
 GRID = HexGrid(8, FULL.cells[: CHUNK_CELLS + 51])  # two chunks of 351 cells: one too many

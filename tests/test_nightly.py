@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +16,8 @@ import pytest
 from cities import Small, midnight, reported_at, small_config
 from distributed import Client
 
-from grids.cube import open_cube, open_repository, read_info, tag_of
+from grids.cube import open_cube, read_info
+from grids.snapshots import night_tags, open_repository, tag_of
 from pipeline.config import Config
 from pipeline.cubing import read_state
 from pipeline.errors import (
@@ -212,3 +214,20 @@ def test_a_store_serves_one_configuration(two_nights: Nights, tmp_path: Path) ->
     other = small_config(tmp_path, two_nights.rows, timezone="America/Phoenix", output=output)
     with pytest.raises(ConfigError, match="another output"):
         run_night(other, NOW, SECOND)
+
+
+def test_old_nights_go_with_their_runs(tmp_path: Path, cluster: dict[str, str]) -> None:
+    output = {"path": str(tmp_path / "store"), "keep_days": 2}
+    config = small_config(tmp_path, Small().rows(), cluster=cluster, output=output)
+    store = Store(config.output.path)
+    now = datetime.now(UTC) + timedelta(days=1)
+    nights = [midnight(day) for day in range(110, 114)]
+    for cutoff in nights:
+        run_night(config, now, cutoff)
+    assert night_tags(open_repository(store.cube)) == [tag_of(at) for at in nights[-2:]]
+    # A night before those kept is made from silver again, and moves nothing.
+    past = run_night(config, now, nights[0], until="cube")
+    tip = open_cube(store.cube)
+    assert tip.attrs["watermark"] == nights[-1].isoformat()
+    first = past.manifest["incidents_known"]
+    assert 0 < first < int(tip["counts"].sum())

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from cities import Small, midnight, reported_at, small_config
 
-from grids.cube import open_cube, tag_of
+from grids.cube import open_cube
+from grids.snapshots import tag_of
 from pipeline.errors import (
     BusyError,
     ConfigError,

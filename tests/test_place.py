@@ -9,7 +9,7 @@ import pytest
 import shapely
 from conftest import BOX, make_config
 
-from grids.cube import open_repository
+from grids.snapshots import open_repository
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.place import make_grid, open_city, read_boundary
 

@@ -18,9 +18,16 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.csv_parts import CsvPart, plan_csv
-from pipeline.errors import DataError, EmptyDeliveryError, MissingInputError
+from pipeline.errors import (
+    BusyError,
+    ConfigError,
+    DataError,
+    EmptyDeliveryError,
+    MissingInputError,
+)
 from pipeline.parquet_parts import ParquetPart, plan_parquet
 from pipeline.paths import nearest
+from pipeline.redact import redact
 from pipeline.source_config import Format, Source
 
 DELIVERY = "_delivery"  # the address that a row came from
@@ -135,11 +142,7 @@ class FileSource:
 
             size, stamp = describe(path)
             return [Delivery(path, size, self._version(size, stamp))]
-        filesystem, pattern = fsspec.core.url_to_fs(path)
-        found = filesystem.glob(pattern, detail=True) if "*" in pattern else {}
-        found = {name: info for name, info in found.items() if info["type"] == "file"}
-        if not found and filesystem.isfile(pattern):
-            found = {pattern: filesystem.info(pattern)}
+        found = _found(path)
         if not found:
             raise MissingInputError(
                 f"source.path: no file at {path}: check the path, or deliver it"
@@ -169,7 +172,7 @@ class FileSource:
         parts = [
             part
             for delivery in deliveries
-            if delivery.size
+            if delivery.size or _must_land(delivery.address)
             for path in self._local(delivery, landing)
             for part in plan_file(self.source, delivery.address, path)
         ]
@@ -200,7 +203,30 @@ def _stamp(info: Mapping[str, Any]) -> str:
 
 
 def _must_land(address: str) -> bool:
-    return "://" in address or address.lower().endswith(_COMPRESSED)
+    is_remote = "://" in address and not address.startswith("file://")
+    return is_remote or address.lower().endswith(_COMPRESSED)
+
+
+def _found(path: str) -> dict[str, dict[str, Any]]:
+    """Files behind a path or pattern, by name. Raises BusyError, ConfigError."""
+    try:
+        filesystem, pattern = fsspec.core.url_to_fs(path)
+        found = filesystem.glob(pattern, detail=True) if "*" in pattern else {}
+        found = {name: info for name, info in found.items() if info["type"] == "file"}
+        if not found and filesystem.isfile(pattern):
+            found = {pattern: filesystem.info(pattern)}
+    except ImportError as fault:
+        raise ConfigError(
+            f"source.path: {path} needs more ({fault}): install hexcast[s3]"
+        ) from None
+    except Exception as fault:  # what a bucket's client raises has no type of its own
+        if "://" not in path:
+            raise
+        raise BusyError(
+            f"source.path: {path} cannot be reached ({redact(str(fault))}): check network and "
+            "credentials, then run again"
+        ) from None
+    return found
 
 
 def plan_file(source: Source, address: str, path: str) -> list[Part]:

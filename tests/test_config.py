@@ -17,7 +17,7 @@ from pipeline.groups import POLICE_INITIATED
 from pipeline.load import load_config
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-CITIES = ("chicago", "demo", "denver")
+CITIES = tuple(sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "clusters"))
 VARIABLES = ("HEXCAST_DATA", "HEXCAST_HOME", "HEXCAST_DEMO")
 
 # The configurations that ship
@@ -32,13 +32,10 @@ def shipped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_shipped_configurations_load(shipped: Config) -> None:
     assert shipped.name in CITIES
-    assert list(shipped.targets) == ["all", "violent", "property"]
+    assert "all" in shipped.targets
+    assert set(shipped.targets) <= {"all", "violent", "property"}
     assert Path(shipped.output.path).is_absolute()
     assert POLICE_INITIATED in shipped.grouping.names
-
-
-def test_every_configuration_that_ships_is_tested() -> None:
-    assert {path.stem for path in CONFIGS.glob("*.yaml")} - {"clusters"} == set(CITIES)
 
 
 DENVER = {

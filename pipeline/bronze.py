@@ -80,7 +80,7 @@ class Taken:
     """What became of some delivered rows.
 
     ``rows``: how many; ``part``: the file of the new ones; ``said``: (key, source, said, content)
-    of the others; ``heard``: those of them that were superseded once, in full.
+    of the others; ``heard``: those of them that are heard (see Keys.said_before), in full.
     """
 
     rows: int

@@ -20,12 +20,10 @@ from grids.hexgrid import OUTSIDE, HexGrid, locate_cells
 from grids.hours import localize
 from pipeline.bronze import CONTENT, KEY, KNOWN_FROM, ROW, SAID
 from pipeline.config import Config
-from pipeline.source_config import Clock, clock_columns
+from pipeline.source_config import Clock, Source, clock_columns
 from pipeline.sources import DELIVERY, MALFORMED
 
 NEAR_ZERO_DEGREES = 0.5
-# The row is sound, but the place is not in the city (any more).
-ELSEWHERE = ("outside the bounds", "outside the boundary")
 AN_INSTANT = pd.Timedelta("1us")
 UTC_TIME = "datetime64[us, UTC]"
 # Times beyond are unreadable: nanoseconds, in which some texts are read, reach little further.
@@ -105,11 +103,14 @@ class Cleaner:
         reasons.add("before the start", first < self.config.start)
         reasons.add("in the future", first > self.now)
         out["occurred_from"], out["occurred_until"] = first, self._until(text, first)
-        known = self._reported(text, first, reasons) + pd.Timedelta(self.config.source.delivery_lag)
+        lag = pd.Timedelta(self.config.source.delivery_lag)
+        known = reported = self._reported(text, first, reasons) + lag
         out["revised_at"] = self._revised(text, reasons)
         known = known.where(~(out["revised_at"] > known), out["revised_at"])
         known = known.where(~(floor > known), floor)
-        occurred = self._drawn(out, known) if self.config.source.aoristic else first
+        # A report time is the same in every delivery, and so is what is drawn up to it.
+        latest = reported if columns.reported_at else known
+        occurred = self._drawn(out, latest) if self.config.source.aoristic else first
         # Nothing is known at the very instant it happens, so that what is known at a cutoff lies
         # in the hours before it, and never in those to be forecast.
         known = known.where(known > occurred, occurred + AN_INSTANT)
@@ -135,13 +136,13 @@ class Cleaner:
         reasons.add("revised in the future", revised > self.now)
         return revised
 
-    def _drawn(self, out: pd.DataFrame, known: pd.Series) -> pd.Series:
-        """A time drawn evenly from the window, not after it was known; the same for a key always.
+    def _drawn(self, out: pd.DataFrame, latest: pd.Series) -> pd.Series:
+        """A time drawn evenly from the window, not after ``latest``; the same for a key always.
 
         In expectation this is aoristic analysis (Ratcliffe 2000, IJGIS 14:669), which spreads an
         incident's weight over the hours of its window; a draw keeps the counts whole.
         """
-        end = out["occurred_until"].where(out["occurred_until"] < known, known)
+        end = out["occurred_until"].mask(out["occurred_until"] > latest, latest)
         length = (end - out["occurred_from"]).where(end > out["occurred_from"], pd.Timedelta(0))
         hashed = pd.util.hash_array(out["id"].to_numpy(object), categorize=False)
         return out["occurred_from"] + (length * (hashed / 2.0**64)).dt.floor("us")
@@ -190,9 +191,15 @@ class Cleaner:
         out["group"] = self.config.grouping.classify(out["category"])
         out["district"] = text[columns.district] if columns.district else ""
         out["arrest"] = text[columns.arrest].str.lower() if columns.arrest else ""
-        gone = {status.casefold() for status in source.retracted}
-        status = text[columns.status].str.casefold() if columns.status else None
-        out["retracted"] = status.isin(gone) if status is not None else False
+        out["retracted"] = takes_back(text, source)
+
+
+def takes_back(text: pd.DataFrame, source: Source) -> pd.Series:
+    """Which rows take the incident of their key back, by their status."""
+    if not source.columns.status:
+        return pd.Series(False, index=text.index)
+    gone = {status.casefold() for status in source.retracted}
+    return text[source.columns.status].str.strip().str.casefold().isin(gone)
 
 
 class _Reasons:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli_export import export
+from pipeline.cli_options import Accept, AsOf, ConfigFile, Json, Out
+
 if TYPE_CHECKING:
     from pipeline.nightly import Outcome, Stage
 
-export = typer.Typer(help="Copies of what a store holds, for other programs.", no_args_is_help=True)
 app = typer.Typer(
     help="Nightly, place-based crime-hotspot forecasts for whole cities.",
     no_args_is_help=True,
@@ -23,28 +25,6 @@ app = typer.Typer(
 )
 
 app.add_typer(export, name="export")
-
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="the city's YAML file")]
-_FORMATS = ["%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
-AsOf = Annotated[
-    datetime | None,
-    typer.Option(
-        formats=_FORMATS,
-        help="the cutoff, with its offset [default: the latest configured cutoff]",
-    ),
-]
-NightAsOf = Annotated[
-    datetime | None,
-    typer.Option(
-        formats=_FORMATS,
-        help="the newest night kept with a cutoff at or before this, with its offset "
-        "[default: the last night]",
-    ),
-]
-Out = Annotated[
-    Path | None, typer.Option(help="where store and layers go [default: the file's output.path]")
-]
-Json = Annotated[bool, typer.Option("--json", help="print the record as JSON")]
 
 
 @app.callback()
@@ -59,21 +39,64 @@ def _hexcast(
 
 
 @app.command()
-def nightly(config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json = False) -> None:
+def init(
+    source: Annotated[
+        list[str],
+        typer.Argument(help="files, patterns, a folder, or the address of a file or service"),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="the file to write [default: named after the source]")
+    ] = None,
+    boundary: Annotated[Path | None, typer.Option(help="vector file: the city's outline")] = None,
+    place: Annotated[
+        str | None, typer.Option(help='where it is, as in "Denver, Colorado" or "39.7,-105.0"')
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at a city's data and write a configuration for it; asks nothing, states its doubts.
+
+    Example: hexcast init incidents.csv --out mycity.yaml
+    """
+    from dataclasses import asdict
+
+    from pipeline.init import init_city
+
+    found = init_city(source, out, boundary, place, datetime.now(UTC))
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=1, default=str))
+        return
+    for line in found.lines:
+        typer.echo(line)
+
+
+@app.command()
+def nightly(
+    config: ConfigFile,
+    as_of: AsOf = None,
+    out: Out = None,
+    accept_quality: Accept = False,
+    as_json: Json = False,
+) -> None:
     """The whole night: fetch, clean, cube, model, forecast, layers.
 
     Example: hexcast nightly configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, out, "forecast"), as_json)
+    _report(_run(config, as_of, out, "forecast", accept=accept_quality), as_json)
 
 
 @app.command()
-def ingest(config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json = False) -> None:
+def ingest(
+    config: ConfigFile,
+    as_of: AsOf = None,
+    out: Out = None,
+    accept_quality: Accept = False,
+    as_json: Json = False,
+) -> None:
     """The night as far as silver: what was delivered since last time, cleaned and settled.
 
     Example: hexcast ingest configs/denver.yaml
     """
-    _report(_run(config, as_of, out, "ingest"), as_json)
+    _report(_run(config, as_of, out, "ingest", accept=accept_quality), as_json)
 
 
 @app.command()
@@ -123,6 +146,29 @@ def check(config: ConfigFile, out: Out = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def quality(
+    config: ConfigFile,
+    out: Out = None,
+    last: Annotated[int, typer.Option(min=1, help="how many deliveries")] = 14,
+    as_json: Json = False,
+) -> None:
+    """What the last deliveries were like: rows, times, delays, drift, warnings.
+
+    Example: hexcast quality configs/denver.yaml --last 28
+    """
+    from pipeline.load import load_config
+    from pipeline.quality_look import look, look_lines
+
+    settings = load_config(config, out)
+    found = look(settings, last)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    for line in look_lines(settings, found):
+        typer.echo(line)
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="where everything goes")] = Path("var/demo"),
     as_json: Json = False,
@@ -138,43 +184,21 @@ def demo(
     _report(run_demo(out, datetime.now(UTC)), as_json)
 
 
-@export.command("cube")
-def export_cube(
-    config: ConfigFile,
-    target: Annotated[
-        Path, typer.Argument(metavar="OUT.zarr", help="folder that is not there yet")
-    ],
-    tag: Annotated[
-        str | None, typer.Option(help="the night of this cutoff, as in 20240901T060000Z")
-    ] = None,
-    as_of: NightAsOf = None,
-    out: Out = None,
-    as_json: Json = False,
-) -> None:
-    """The counts of the last night, or of an earlier one, as a plain Zarr store.
-
-    Example: hexcast export cube configs/denver.yaml denver.zarr --as-of 2024-09-01T06:00Z
-    """
-    from pipeline.export_cube import export_cube as export_to
-    from pipeline.load import load_config
-
-    record = export_to(load_config(config, out), target, tag, as_of)
-    if as_json:
-        typer.echo(json.dumps(record, indent=1))
-        return
-    for name, value in record.items():
-        typer.echo(f"{name:<14}{', '.join(value) if isinstance(value, list) else value}")
-
-
 def _run(
-    path: Path, as_of: datetime | None, out: Path | None, until: Stage, fetch: bool = True
+    path: Path,
+    as_of: datetime | None,
+    out: Path | None,
+    until: Stage,
+    fetch: bool = True,
+    accept: bool = False,
 ) -> Outcome:
     from pipeline.load import load_config
     from pipeline.log import configure_logging
     from pipeline.nightly import run_night
 
     configure_logging()
-    return run_night(load_config(path, out), datetime.now(UTC), as_of, until, fetch)
+    settings, now = load_config(path, out), datetime.now(UTC)
+    return run_night(settings, now, as_of, until, fetch, accept_quality=accept)
 
 
 def _report(outcome: Outcome, as_json: bool) -> None:

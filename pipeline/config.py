@@ -21,6 +21,7 @@ from pipeline.groups import (
     normalize,
 )
 from pipeline.paths import ConfigPath, nearest
+from pipeline.quality_config import Quality
 from pipeline.source_config import Section, Source
 
 
@@ -99,6 +100,7 @@ class Config(Section):
     allow_police_initiated: tuple[str, ...] = ()
     model: ModelConfig = ModelConfig()
     cluster: ClusterSpec = ClusterSpec()
+    quality: Quality = Quality()
     output: Output
 
     @field_validator("timezone")
@@ -188,14 +190,14 @@ class Config(Section):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Names what decides a forecast: paths, cluster and output are left out."""
-        return _digest(self, {"cluster": True, "output": True, **_PATHS})
+        """Names what decides a forecast: paths, limits, cluster and output are left out."""
+        return _digest(self, {"cluster": True, "output": True, "quality": True, **_PATHS})
 
     @cached_property
     def store_fingerprint(self) -> str:
         """Names what decides silver, cube and state; a store serves one of them."""
         later = {"name", "cutoff", "cluster", "output", "model", "targets"}
-        later |= {"hotspot_share", "horizon_days"}
+        later |= {"hotspot_share", "horizon_days", "quality"}
         reading = "path format delimiter delivers renamed date_formats retracted".split()
         source = dict.fromkeys(reading, True)
         return _digest(self, {**dict.fromkeys(later, True), **_PATHS, "source": source})

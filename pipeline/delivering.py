@@ -24,6 +24,7 @@ from pipeline.bronze import (
     take,
     write_rows,
 )
+from pipeline.clean import takes_back
 from pipeline.errors import EmptyDeliveryError
 from pipeline.keys import Keys
 from pipeline.source_config import Source
@@ -77,7 +78,7 @@ def take_in(
     if keys.is_empty:
         return Batch(tuple(files), stamps, rows_in, 0)
     said = pa.concat_tables([some.said for some in taken])
-    revived = _revived(taken, said, keys)
+    revived = _revived(taken, said, keys, source)
     told = _keys_in(files, store)
     again = _again(said, [*told.chunks, pa.array(revived[KEY], pa.string())])
     live = keys.live() if source.delivers == "snapshot" else pa.array([], pa.string())
@@ -108,16 +109,28 @@ def _keys_in(files: Sequence[File], store: Store) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, pa.string())
 
 
-def _revived(taken: Sequence[Taken], said: pa.Table, keys: Keys) -> pd.DataFrame:
-    """Rows heard before whose key has since gone on, by the same source, which takes that back."""
+def _revived(taken: Sequence[Taken], said: pa.Table, keys: Keys, source: Source) -> pd.DataFrame:
+    """Rows heard before that are said now instead of what is known last of their key.
+
+    Of an old file that says what it always said nothing is: what is known last came from another.
+    """
     heard = pd.concat([some.heard for some in taken], ignore_index=True)
     if heard.empty:
         return heard
-    latest = keys.latest(heard[KEY]).set_index("id")["source"]
-    of_same = latest.reindex(heard[KEY]).to_numpy() == heard[DELIVERY].to_numpy()
-    still = said.filter(pc.equal(said["said"], "repeated")).select(["id", "source"]).to_pandas()
-    pairs = pd.MultiIndex.from_frame(heard[[KEY, DELIVERY]])
-    return heard[of_same & ~pairs.isin(pd.MultiIndex.from_frame(still))]
+    latest = keys.latest(heard[KEY]).set_index("id").reindex(heard[KEY]).reset_index()
+    is_known, is_live = latest["source"].notna(), latest["retracted"].eq(False)
+    is_first = is_known & ~heard[DELIVERY].isin(keys.sources())
+    of_same = is_first | (latest["source"] == heard[DELIVERY])
+    pairs = said.filter(pc.equal(said["said"], "repeated")).select(["id", "source"]).to_pandas()
+    if source.delivers == "snapshot":  # its files are one: it says what any of them says
+        may_speak, still = is_known, heard[KEY].isin(pairs["id"])
+    else:
+        may_speak = of_same
+        here = pd.MultiIndex.from_frame(heard[[KEY, DELIVERY]])
+        still = pd.Series(here.isin(pd.MultiIndex.from_frame(pairs)))
+    if source.columns.revised_at is None:  # a row that takes back stands beside the one it means
+        still &= ~(takes_back(heard, source) & is_live & of_same)
+    return heard[may_speak & ~still]
 
 
 def _again(said: pa.Table, changed: list[pa.Array]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,11 @@ from pipeline.config import Config
 from pipeline.delivering import Batch, take_in
 from pipeline.enough import require_history
 from pipeline.errors import DataError
+from pipeline.judging import judge
 from pipeline.keys import Keys
+from pipeline.quality import require_few_deletions
+from pipeline.quality_record import QualityRecord
+from pipeline.quality_store import save
 from pipeline.settling import settle_files
 from pipeline.silver import QUARANTINE, SILVER, microseconds
 from pipeline.sources import Delivery, IncidentSource
@@ -42,6 +46,7 @@ class IngestRecord:
 
     ``merged``: rows that say what was said before. ``absent``: incidents that a snapshot no longer
     holds. ``known_from``: the instant before which none of a later delivery counts as known.
+    ``quality``: the figures of a QualityRecord.
     """
 
     deliveries: tuple[str, ...] = ()
@@ -53,11 +58,15 @@ class IngestRecord:
     absent: int = 0
     ambiguous_times: int = 0
     nonexistent_times: int = 0
+    quality: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Intake:
-    """What an ingestion works with. ``now``: when it runs; ``cutoff``: the night it is for."""
+    """What an ingestion works with. ``now``: when it runs; ``cutoff``: the night it is for.
+
+    ``accept``: an operator has looked at the delivery, and it is right, whatever the limits.
+    """
 
     config: Config
     store: Store
@@ -65,6 +74,7 @@ class Intake:
     cluster: LazyCluster
     now: datetime
     cutoff: datetime
+    accept: bool = False
 
     def stamps(self, known_from: datetime | None) -> Stamps:
         """An instant of ingestion after every earlier one, and the night's local date."""
@@ -81,7 +91,8 @@ def new_deliveries(config: Config, source: IncidentSource, store: Store) -> list
     deliveries = source.deliveries()
     if not store.has_silver:
         return deliveries
-    taken, marks = Keys(store.keys).taken(), _marks(config, deliveries)
+    keys, marks = Keys(store.keys, config.source.reading), _marks(config, deliveries)
+    taken = keys.taken()
     fresh = {name for name, version in marks.items() if taken.get(name) != version}
     return [d for d in deliveries if d.address in fresh or _SNAPSHOT in fresh]
 
@@ -118,38 +129,60 @@ def ingest(
 ) -> IngestRecord:
     """Settle a batch and commit it.
 
-    Where silver is still empty, raises DataError when no row can be kept, and MissingInputError
-    when too little was known at the cutoff; then nothing is committed.
+    Raises DataError when it is beyond a limit of quality; where silver is still empty, also when no
+    row can be kept, and MissingInputError when too little was known at the cutoff. Then nothing is
+    committed, and the deliveries count as not taken.
     """
     store, config = intake.store, intake.config
     is_first = not store.has_silver
+    if not intake.accept:
+        require_few_deletions(batch.absent, batch.live, config.quality.stop_deleted)
     outcomes = _settle(intake, batch.files, batch.stamps.ingested_at, grid)
     record = _record(deliveries, batch, outcomes)
     if is_first and not record.kept:
         raise DataError(_nothing_kept(record))
     if is_first:
         require_history(_total(outcomes, "known"), config.start, intake.cutoff)
+    quality = _judge(intake, batch, record, outcomes)
     schema = bronze_schema(config.source.columns)
     if batch.files:
         commit_parts(store.bronze, batch.files, schema, INGESTED_AT, {})
     _commit(store, batch.stamps.ingested_at, outcomes)
     Keys.of(store, config.source.reading).take(_marks(config, deliveries))
     intake.source.release(deliveries, store.landing)
+    save(store.root, quality)
     for table, kind, order in (
         (store.bronze, schema, INGESTED_AT),
         (store.quarantine, QUARANTINE, "ingested_at"),
         (store.silver, SILVER, "known_at"),
     ):
         tidy(table, kind, order)
-    return record
+    return replace(record, quality=quality.model_dump(mode="json"))
+
+
+def _judge(
+    intake: Intake, batch: Batch, record: IngestRecord, outcomes: list[dict[str, Any]]
+) -> QualityRecord:
+    return judge(
+        intake.store.root,
+        [outcome["tally"] for outcome in outcomes],
+        record.rows_in,
+        record.kept,
+        record.quarantined,
+        record.deliveries,
+        batch.stamps.ingested_at,
+        intake.config.zone,
+        intake.config.quality,
+        intake.accept,
+    )
 
 
 def resume(intake: Intake, grid: HexGrid) -> None:
     """Settle and commit what bronze holds and silver does not, because a run was killed."""
+    Keys.of(intake.store, intake.config.source.reading)
     after = EPOCH + timedelta(microseconds=mark_of(intake.store.silver, _MARK))
     files = parts_after(intake.store.bronze, INGESTED_AT, after)
     for instant in sorted({file.low for file in files}):
-        Keys.of(intake.store, intake.config.source.reading)
         batch = [file for file in files if file.low == instant]
         ingested_at = datetime.fromisoformat(instant)
         _commit(intake.store, ingested_at, _settle(intake, batch, ingested_at, grid))
@@ -158,7 +191,7 @@ def resume(intake: Intake, grid: HexGrid) -> None:
 def _settle(
     intake: Intake, files: Sequence[Part], ingested_at: datetime, grid: HexGrid
 ) -> list[dict[str, Any]]:
-    cleaner = Cleaner(intake.config, grid, intake.now)
+    cleaner = Cleaner(intake.config, grid, ingested_at)  # the same when a killed night goes on
     return settle_files(cleaner, intake.store, files, ingested_at, intake.cutoff, intake.cluster)
 
 

@@ -25,15 +25,17 @@ _CODED = ("group", "source")
 _TIMES = ("known_at", "occurred_at", "revised_at")
 # What such a row lacks may come by itself: when it is delivered again it is looked at again.
 PASSING = ("in the future", "reported in the future", "revised in the future")
+# The row is sound, but the place is not in the city (any more).
+ELSEWHERE = ("outside the bounds", "outside the boundary")
 DUPLICATE_KEY = "duplicate key"
 _CACHE_KIB = 256 * 1024
 _SCHEMA = """
 create table if not exists latest (id text primary key, revision int, content int, known_at int,
     occurred_at int, revised_at int, cell int, "group" int, retracted int, source int)
     without rowid;
-create table if not exists heard (content int, source int, primary key (content, source))
+create table if not exists heard (content integer primary key);
+create table if not exists refused (content int, reading text, primary key (content, reading))
     without rowid;
-create table if not exists refused (content integer primary key, reading text);
 create table if not exists names (number integer primary key, name text unique);
 create table if not exists taken (address text primary key, version int) without rowid;
 create table if not exists files (path text primary key) without rowid;
@@ -45,24 +47,25 @@ create table if not exists made_of (silver text);
 class Keys:
     """The index of one store.
 
-    ``latest``: the newest revision of every key. ``heard``: content and source of rows that were
-    superseded, or that conflicted. ``refused``: content of rows in quarantine for what they say.
-    ``taken``: the deliveries that all this came from.
+    ``latest``: the newest revision of every key. ``heard``: content of rows that were superseded,
+    conflicted or lay elsewhere. ``refused``: content of rows in quarantine for what they say, as
+    they were read. ``taken``: the deliveries that all this came from. ``reading``: how the
+    source's text is read now (Source.reading).
     """
 
     path: str
+    reading: str
 
     @classmethod
     def of(cls, store: Store, reading: str) -> Keys:
         """The index of a store, brought up to what is committed there.
 
-        ``reading``: how the source's text is read (Source.reading); what was refused when it was
-        read another way is looked at again. Only the process that holds the store's lock may call
-        this.
+        What was refused when it was read another way is looked at again. Only the process that
+        holds the store's lock may call this.
         """
-        keys = cls(store.keys)
+        keys = cls(store.keys, reading)
         if store.has_silver:
-            keys._catch_up(store, reading)
+            keys._catch_up(store)
         return keys
 
     @property
@@ -76,33 +79,32 @@ class Keys:
         return self._joined(f"select {columns} from wanted join latest using (id)", ids, LATEST)
 
     def said_before(self, rows: pd.DataFrame) -> pd.Series:
-        """What each row (``id``, ``content``, ``source``) is, after what was said before.
+        """What each row (``id``, ``content``) is, after what was said before.
 
-        ``new``; ``repeated``: it is the newest revision of its key; ``heard``: its source said so
-        before, and it was superseded or conflicted; ``refused``: it is in quarantine.
+        ``new``; ``repeated``: it is the newest revision of its key; ``heard``: it was said before,
+        and superseded, or it conflicted or lay elsewhere; ``refused``: it is in quarantine.
         """
         said = pd.Series("new", index=rows.index, dtype="str")
         if self.is_empty:
             return said
-        latest = self.latest(rows["id"]).set_index("id")["content"]
-        repeated = (latest.reindex(rows["id"]).to_numpy() == rows["content"].to_numpy()) & rows[
-            "id"
-        ].isin(latest.index).to_numpy()
-        found = self._joined(
-            "select content, name as source from wanted join heard on content = id "
-            "join names on number = heard.source",
-            rows["content"],
-            ["content", "source"],
+        query = "select id, content from wanted join latest using (id)"
+        latest = self._joined(query, rows["id"], ["id", "content"])
+        repeated = pd.MultiIndex.from_frame(rows[["id", "content"]]).isin(
+            pd.MultiIndex.from_frame(latest)
         )
-        pairs = pd.MultiIndex.from_frame(found)
-        heard = pd.MultiIndex.from_frame(rows[["content", "source"]]).isin(pairs)
-        gone = self._joined(
-            "select content from wanted join refused on content = id", rows["content"], ["content"]
-        )
-        said[rows["content"].isin(gone["content"]).to_numpy()] = "refused"
-        said[heard] = "heard"
+        for name in ("refused", "heard"):
+            query = f"select content from wanted join {name} on content = id"
+            query += " where reading = :reading" if name == "refused" else ""
+            found = self._joined(query, rows["content"], ["content"])
+            said[rows["content"].isin(found["content"]).to_numpy()] = name
         said[repeated] = "repeated"
         return said
+
+    def sources(self) -> list[str]:
+        """Addresses of all that was delivered before, among other names."""
+        with self._open() as database:
+            rows = database.execute("select name from names union select address from taken")
+            return [name for (name,) in rows]
 
     def taken(self) -> dict[str, int]:
         """The version in which each delivery was taken in; fetching one again changes nothing."""
@@ -129,16 +131,18 @@ class Keys:
             database.execute("create temp table wanted (id primary key) without rowid")
             unique = sorted(wanted.unique().tolist())
             database.executemany("insert into wanted values (?)", ((key,) for key in unique))
-            found = pd.DataFrame(database.execute(query).fetchall(), columns=columns)
+            rows = database.execute(query, {"reading": self.reading}).fetchall()
+            found = pd.DataFrame(rows, columns=columns)
             names = dict(database.execute("select number, name from names").fetchall())
         return _typed(found, names)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as database:
+        address = Path(self.path).absolute().as_uri()
+        with closing(sqlite3.connect(f"{address}?mode=ro", uri=True)) as database:
             yield database
 
-    def _catch_up(self, store: Store, reading: str) -> None:
+    def _catch_up(self, store: Store) -> None:
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.path)) as database, database:
             database.execute(f"pragma cache_size = -{_CACHE_KIB}")
@@ -150,12 +154,11 @@ class Keys:
                     _learn(database, _read(path, [*LATEST[:-1], "delivery"]))
             for path in active_files(store.quarantine):
                 if path not in seen:
-                    _refuse(database, _read(path, ["reason", "content", "delivery"]), reading)
+                    _refuse(database, _read(path, ["reason", "content", "reading", "delivery"]))
             news = [(path,) for path in there - seen]
             database.executemany("insert into files values (?)", news)
             gone = [(path,) for path in seen - there]
             database.executemany("delete from files where path = ?", gone)
-            database.execute("delete from refused where reading != ?", (reading,))
 
 
 def _begin(database: sqlite3.Connection, silver: str) -> None:
@@ -199,7 +202,7 @@ def _supersede(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
     database.executemany(f"insert into news values ({marks})", values)
     for old, new in (("latest", "news"), ("news", "latest")):
         database.execute(
-            f"insert or ignore into heard select {old}.content, {old}.source from news "
+            f"insert or ignore into heard select {old}.content from news "
             f"join latest using (id) where {old}.revision < {new}.revision"
         )
     database.execute(
@@ -209,19 +212,18 @@ def _supersede(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
     database.execute("drop table news")
 
 
-def _refuse(database: sqlite3.Connection, rows: pd.DataFrame, reading: str) -> None:
-    coded = rows.assign(source=_codes(database, rows["source"]))
-    _hear(database, coded[rows["reason"] == DUPLICATE_KEY])
-    lasting = rows.loc[~rows["reason"].isin([*PASSING, DUPLICATE_KEY]), "content"]
-    database.executemany(
-        "insert or ignore into refused values (?, ?)",
-        ((content, reading) for content in lasting.tolist()),
-    )
+def _refuse(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
+    _codes(database, rows["source"])
+    is_sound = rows["reason"].isin([DUPLICATE_KEY, *ELSEWHERE])
+    _hear(database, rows[is_sound])
+    lasting = rows[~is_sound & ~rows["reason"].isin(PASSING)]
+    pairs = zip(lasting["content"].tolist(), lasting["reading"].tolist(), strict=True)
+    database.executemany("insert or ignore into refused values (?, ?)", pairs)
 
 
 def _hear(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
-    pairs = zip(rows["content"].tolist(), rows["source"].tolist(), strict=True)
-    database.executemany("insert or ignore into heard values (?, ?)", pairs)
+    contents = ((content,) for content in rows["content"].tolist())
+    database.executemany("insert or ignore into heard values (?)", contents)
 
 
 def _codes(database: sqlite3.Connection, names: pd.Series) -> pd.Series:

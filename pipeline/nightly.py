@@ -64,10 +64,12 @@ def run_night(
     until: Stage = "forecast",
     fetch: bool = True,
     source: IncidentSource | None = None,
+    accept_quality: bool = False,
 ) -> Outcome:
     """The night of ``as_of`` (aware; by default the latest cutoff before ``now``), up to a stage.
 
-    Without ``fetch`` silver is taken as it is. Raises HexcastError; then nothing is published.
+    Without ``fetch`` silver is taken as it is. ``accept_quality``: take a delivery in that is
+    beyond a limit of quality. Raises HexcastError; then nothing is published.
     """
     cutoff = as_of or latest_cutoff(now, config.cutoff, config.zone)
     _check_cutoff(config, cutoff, now)
@@ -83,7 +85,7 @@ def run_night(
         done = find_run(root, job.reference)
         if until == "forecast" and done and done["run_id"] == log.run_id:
             return Outcome(root / "runs" / run_name(job.reference), done, already_done=True)
-        return _run(job, until, fetch)
+        return _run(job, until, fetch, accept_quality)
 
 
 def _check_cutoff(config: Config, cutoff: datetime, now: datetime) -> None:
@@ -98,10 +100,10 @@ def _check_cutoff(config: Config, cutoff: datetime, now: datetime) -> None:
         )
 
 
-def _run(job: Job, until: Stage, fetch: bool) -> Outcome:
+def _run(job: Job, until: Stage, fetch: bool, accept: bool) -> Outcome:
     repository = open_repository(job.store.cube)
     with job.log.stage("ingest"):
-        info, taken = _ingest(job, repository, fetch)
+        info, taken = _ingest(job, repository, fetch, accept)
     if until == "ingest":
         return Outcome(None, manifest_of(job, info, taken))
     city = _city(job, info)
@@ -118,12 +120,12 @@ def _run(job: Job, until: Stage, fetch: bool) -> Outcome:
     return _publish(job, forecast, manifest_of(job, info, taken, state, models))
 
 
-def _ingest(job: Job, repository: Any, fetch: bool) -> tuple[CubeInfo, IngestRecord]:
+def _ingest(job: Job, repository: Any, fetch: bool, accept: bool) -> tuple[CubeInfo, IngestRecord]:
     """Silver with all that is delivered, and the city's frozen grid."""
     is_begun = job.store.has_silver
     if not fetch and not is_begun:
         raise MissingInputError(f"{job.store.root} holds no incidents: run hexcast ingest first")
-    intake = Intake(job.config, job.store, job.source, job.cluster, job.now, job.cutoff)
+    intake = Intake(job.config, job.store, job.source, job.cluster, job.now, job.cutoff, accept)
     if not is_begun:
         return _begin(job, intake, repository)
     info = open_city(job.config, repository, True, _no_extent)
@@ -139,6 +141,8 @@ def _ingest(job: Job, repository: Any, fetch: bool) -> tuple[CubeInfo, IngestRec
     record = ingest(intake, fresh, batch, info.grid)
     if not record.kept and not record.merged:
         job.log.say(f"none of the {record.rows_in} rows fetched can be used; see the quarantine")
+    for warning in (record.quality or {}).get("warnings", ()):
+        job.log.say(f"quality: {warning}")
     return info, record
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.nightly import Outcome
+from pipeline.quality_report import quality_lines
 
 _COLUMNS = {
     "gain_over_reference": "gain",
@@ -22,6 +23,8 @@ def describe(outcome: Outcome) -> Iterator[str]:
     if outcome.already_done:
         yield f"{manifest['run_id']} is done already"
     yield from _rows(manifest["ingest"])
+    if manifest["ingest"]["quality"]:
+        yield from quality_lines(manifest["ingest"]["quality"])
     for model in manifest["models"]:
         yield from _scores(model)
     if outcome.run:

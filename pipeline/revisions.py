@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.bronze import ABSENT, AGAIN, ROW
-from pipeline.clean import ELSEWHERE, UTC_TIME
-from pipeline.keys import DUPLICATE_KEY
+from pipeline.clean import UTC_TIME
+from pipeline.keys import DUPLICATE_KEY, ELSEWHERE
 
 REPLACED = {"was_occurred_at": UTC_TIME, "was_cell": "Int64", "was_group": "str"}
 ORDER = ["id", "known_at", "revised_at", "retracted", "delivery", "content"]
@@ -59,20 +59,28 @@ def settle(rows: pd.DataFrame, previous: pd.DataFrame) -> Settled:
 
 
 def _taken_back(rows: pd.DataFrame, previous: pd.DataFrame) -> pd.DataFrame:
-    """Incidents that were live and are now elsewhere, or no longer delivered, as retractions."""
-    live = previous[~previous["retracted"]].set_index("id")
-    gone = (rows["said"] == ABSENT) | (rows["reason"].isin(ELSEWHERE) & rows["id"].isin(live.index))
+    """Incidents that were known and are now elsewhere, or no longer delivered, as retractions."""
+    last = previous.set_index("id")
+    absent = rows["said"] == ABSENT
+    gone = absent | (rows["reason"].isin(ELSEWHERE) & rows["id"].isin(last.index))
     if not gone.any():
         return rows
     rows = rows.copy()
-    absent = rows["said"] == ABSENT
+    gone &= absent | ~_stands_beside(rows)
     for name in ("occurred_at", "cell", "group"):
-        rows.loc[absent, name] = live[name].reindex(rows.loc[absent, "id"]).to_numpy()
+        rows.loc[absent, name] = last[name].reindex(rows.loc[absent, "id"]).to_numpy()
     rows.loc[absent, "occurred_from"] = rows.loc[absent, "occurred_at"]
     rows.loc[absent, "content"] = NO_CONTENT
     rows.loc[gone, "retracted"] = True
     rows.loc[gone, "reason"] = ""
     return rows
+
+
+def _stands_beside(rows: pd.DataFrame) -> pd.Series:
+    """Rows whose key the same delivery also has a row of that is in the city."""
+    is_sound = (rows["said"] == ROW) & (rows["reason"] == "") & ~rows["retracted"]
+    pairs = pd.MultiIndex.from_frame(rows[["id", "delivery"]])
+    return pd.Series(pairs.isin(pairs[is_sound | (rows["said"] == AGAIN)]), index=rows.index)
 
 
 def _is_repeated(rows: pd.DataFrame, previous: pd.DataFrame) -> pd.Series:
@@ -121,8 +129,11 @@ class _History:
 
     def outdates(self, row: dict[str, Any]) -> bool:
         """Whether the row is an older revision than what is known, by the source's own times."""
-        times = (row["revised_at"], None if self.last is None else self.last["revised_at"])
-        return not any(pd.isna(time) for time in times) and times[0] < times[1]
+        if self.last is None or pd.isna(self.last["revised_at"]):
+            return False
+        if pd.isna(row["revised_at"]):  # never revised: the first version, in a later delivery
+            return self.is_earlier_ingestion and not row["retracted"]
+        return bool(row["revised_at"] < self.last["revised_at"])
 
     def is_revised_by(self, row: dict[str, Any], delivered: set[tuple[Any, ...]]) -> bool:
         """``delivered``: (id, content, delivery) of all that came in this time."""

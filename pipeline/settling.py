@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from pipeline.revisions import settle
 from pipeline.silver import QUARANTINE, SILVER
 from pipeline.store import Store
 from pipeline.tables import Part, part_to_json, write_part
+from pipeline.tally import tally
 
 IN_PROCESS_ROWS = 150_000  # up to so many are settled here: a cluster takes longer to start
 MAX_FILES = 32  # of silver from one delivery: each costs every later night a look at its footer
@@ -37,8 +39,17 @@ def settle_files(
 ) -> list[dict[str, Any]]:
     """What became of the rows, partition by partition; their silver and quarantine are written."""
     read = partial(read_clean, store=store, cleaner=cleaner)
-    keys = Keys(store.keys)
-    write = partial(_settle_and_write, keys=keys, store=store, stamp=ingested_at, cutoff=cutoff)
+    keys = Keys(store.keys, cleaner.config.source.reading)
+    write = partial(
+        _settle_and_write,
+        keys=keys,
+        store=store,
+        stamp=ingested_at,
+        cutoff=cutoff,
+        zone=cleaner.config.zone,
+    )
+    if not files:  # all of it was said before
+        return []
     if sum(file.rows for file in files) <= IN_PROCESS_ROWS:
         return [write(pd.concat([read(file.path) for file in files], ignore_index=True))]
     rows = _lazily(read, files)
@@ -102,11 +113,11 @@ def _as_json(write: Any, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _settle_and_write(
-    rows: pd.DataFrame, keys: Keys, store: Store, stamp: datetime, cutoff: datetime
+    rows: pd.DataFrame, keys: Keys, store: Store, stamp: datetime, cutoff: datetime, zone: ZoneInfo
 ) -> dict[str, Any]:
     """Settle some whole keys and write their files; returns what became of the rows."""
     settled = settle(rows, keys.latest(rows["id"]))
-    kept, refused = settled.kept, settled.refused
+    kept, refused = settled.kept, settled.refused.assign(reading=keys.reading)
     return {
         "rows": int((rows["said"] == "row").sum()),
         "kept": len(kept) - settled.absent,
@@ -115,6 +126,7 @@ def _settle_and_write(
         "reasons": Counter(refused["reason"]),
         "ambiguous": int(rows["ambiguous"].sum()),
         "nonexistent": int(rows["nonexistent"].sum()),
+        "tally": tally(kept, zone),
         "silver": _write(store.silver, kept, SILVER, "known_at", stamp),
         "quarantine": _write(store.quarantine, refused, QUARANTINE, "ingested_at", stamp),
     }

@@ -49,6 +49,7 @@ QUARANTINE = pa.schema(
         "reason": pa.string(),
         "id": pa.string(),
         "content": pa.int64(),
+        "reading": pa.string(),
         "delivery": pa.string(),
         "row": pa.string(),
     }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count as counting
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,28 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from deltalake import DeltaTable
 from distributed import Client, LocalCluster
 from hypothesis import HealthCheck, settings
 
+from cluster.lazy import LazyCluster
 from grids.hexgrid import HexGrid
+from pipeline.bronze import as_bronze
+from pipeline.clean import Cleaner
 from pipeline.config import Config
+from pipeline.ingest import (
+    IngestRecord,
+    Intake,
+    bring,
+    ingest,
+    known_floor,
+    new_deliveries,
+    resume,
+)
 from pipeline.load import parse_config
+from pipeline.silver import as_known_at
+from pipeline.sources import DELIVERY, MALFORMED, make_source
+from pipeline.store import Store
 
 # Fixed examples, and no verdict on speed: a busy machine is no fault of the code.
 settings.register_profile(
@@ -31,6 +50,7 @@ settings.load_profile("tests")
 
 BOX = (-104.99, 39.73, -104.97, 39.75)  # west, south, east, north of the tiny city
 NOW = datetime(2024, 6, 15, 12, tzinfo=UTC)
+FOREVER = NOW + timedelta(days=1000)
 CLOCK = "%m/%d/%Y %I:%M:%S %p"
 KEPT, MERGED, CONFLICT = "kept", "merged", "duplicate key"
 
@@ -131,6 +151,115 @@ def dirty_rows(count: int = 300, seed: int = 7) -> pd.DataFrame:
     conflicts = sound[20:25].assign(FATE=CONFLICT, REPORTED=late, OFFENSE="robbery")
     every = pd.concat([rows, merged, conflicts])
     return every.sample(frac=1, random_state=seed, ignore_index=True)
+
+
+def as_delivered(
+    config: Config, rows: Sequence[dict[str, str]] | pd.DataFrame, address: str = "file"
+) -> pd.DataFrame:
+    """Rows as a source delivers them: mapped columns as text, what is missing is blank."""
+    frame = pd.DataFrame(rows, columns=[*config.source.columns.names, MALFORMED])
+    return frame.astype(object).fillna("").astype("str").assign(**{DELIVERY: address})
+
+
+def cleaned(cleaner: Cleaner, rows: Sequence[dict[str, str]] | pd.DataFrame) -> pd.DataFrame:
+    """What becomes of delivered rows of a first, historical delivery; columns as in CLEAN."""
+    delivered = as_delivered(cleaner.config, rows)
+    return cleaner(as_bronze(delivered, cleaner.config.source.columns))
+
+
+_SECONDS = counting(1_700_000_000)  # each file that is written is younger than the one before
+
+
+@dataclass(frozen=True)
+class City:
+    """A tiny city's folder and configuration, and what a night does first with it."""
+
+    folder: Path
+    config: Config
+    grid: HexGrid
+
+    @property
+    def store(self) -> Store:
+        """Its tables."""
+        return Store(self.config.output.path)
+
+    def configured(self, columns: dict[str, Any] | None = None, **source: Any) -> City:
+        """The same store and files, read with other columns and settings of the source."""
+        path = {"path": str(self.folder / "part*.csv")}
+        return replace(self, config=make_config(self.folder, columns, source=path | source))
+
+    def write(self, rows: pd.DataFrame, name: str = "part-1.csv", extra: str = "") -> None:
+        """Deliver rows as a file, which is seen as another one than it was."""
+        text = rows.drop(columns="FATE", errors="ignore").to_csv(index=False)
+        (self.folder / name).write_text(text + extra)
+        self.touch(name)
+
+    def touch(self, name: str = "part-1.csv") -> None:
+        """Deliver a file again as it is."""
+        second = next(_SECONDS)
+        os.utime(self.folder / name, (second, second))
+
+    def intake(self, now: datetime = NOW, cutoff: datetime | None = None) -> Intake:
+        """By default the night's cutoff is long past. Limits of quality are no matter here."""
+        cluster = LazyCluster(self.config.cluster, self.folder)
+        source, before = make_source(self.config.source), cutoff or now - timedelta(days=3)
+        return Intake(self.config, self.store, source, cluster, now, before, accept=True)
+
+    def ingest(self, now: datetime = NOW, cutoff: datetime | None = None) -> IngestRecord:
+        """What a night at ``now`` does first."""
+        intake = self.intake(now, cutoff)
+        with intake.cluster:
+            is_begun = self.store.has_silver
+            if is_begun:
+                resume(intake, self.grid)
+            fresh = new_deliveries(self.config, intake.source, self.store)
+            if not fresh:
+                return IngestRecord()
+            batch = bring(intake, fresh, known_floor(intake.cutoff, now) if is_begun else None)
+            return ingest(intake, fresh, batch, self.grid)
+
+    def silver(self) -> pd.DataFrame:
+        """All revisions, by key."""
+        rows = self._rows(self.store.silver).astype({"was_cell": "Int64"})
+        return rows.sort_values(["id", "revision"], ignore_index=True)
+
+    def quarantine(self) -> pd.DataFrame:
+        """All rows that could not be used."""
+        return self._rows(self.store.quarantine)
+
+    def bronze(self) -> pd.DataFrame:
+        """All rows that said something new, and statements about keys."""
+        return self._rows(self.store.bronze)
+
+    def live(self, at: datetime = FOREVER) -> dict[str, str]:
+        """The category of every incident that was live at an instant, by key."""
+        rows = as_known_at(self.store.silver, at)
+        return dict(sorted(zip(rows["id"], rows["category"], strict=True)))
+
+    def sizes(self) -> tuple[int, int, int]:
+        """How many rows bronze, silver and quarantine hold."""
+        return len(self.bronze()), len(self.silver()), len(self.quarantine())
+
+    @staticmethod
+    def _rows(table: str) -> pd.DataFrame:
+        rows = DeltaTable(table).to_pyarrow_table()
+        frame: pd.DataFrame = rows.to_pandas(integer_object_nulls=True)  # cells are exact
+        return frame
+
+
+@pytest.fixture
+def city(tmp_path: Path, grid: HexGrid, monkeypatch: pytest.MonkeyPatch) -> City:
+    """A city of files part*.csv that may begin with few incidents."""
+    monkeypatch.setattr("pipeline.enough.MIN_INCIDENTS", 1)
+    return City(tmp_path, make_config(tmp_path, source={"path": str(tmp_path / "part*.csv")}), grid)
+
+
+def incidents(**categories: str) -> pd.DataFrame:
+    """A row for each key, of that category; whatever else they say is the same."""
+    row = good_rows(1).iloc[0].to_dict()
+    return pd.DataFrame(
+        [row | {"CASE": key, "OFFENSE": kind} for key, kind in categories.items()], dtype="str"
+    )
 
 
 @pytest.fixture(scope="module")

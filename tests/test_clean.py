@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -13,16 +12,30 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import CLOCK, CONFLICT, FAULTS, KEPT, MERGED, NOW, dirty_rows, good_rows, make_config
+from conftest import (
+    CLOCK,
+    CONFLICT,
+    FAULTS,
+    KEPT,
+    MERGED,
+    NOW,
+    as_delivered,
+    cleaned,
+    dirty_rows,
+    good_rows,
+    make_config,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from pyproj import Transformer
+from scipy.stats import chisquare, kstest
 
 from grids.hexgrid import HexGrid
+from pipeline.bronze import ABSENT, AGAIN, KNOWN_FROM, SAID, as_bronze
 from pipeline.clean import CLEAN, Cleaner, parse_times
 from pipeline.config import Config
-from pipeline.sources import DELIVERY, MALFORMED
+from pipeline.sources import MALFORMED
 
 DENVER = ZoneInfo("America/Denver")
 GOOD = good_rows(1).iloc[0].to_dict()
@@ -39,15 +52,17 @@ def cleaner(folder: Path, grid: HexGrid) -> Cleaner:
     return Cleaner(make_config(folder), grid, NOW)
 
 
-def raw(config: Config, rows: list[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
-    """Rows as a source delivers them."""
-    frame = pd.DataFrame(rows, columns=[*config.source.columns.names, MALFORMED])
-    return frame.astype(object).fillna("").astype("str").assign(**{DELIVERY: "file"})
-
-
 def clean(cleaner: Cleaner, *changes: dict[str, str]) -> pd.DataFrame:
     """The good row with each of the changes, cleaned."""
-    return cleaner(raw(cleaner.config, [GOOD | change for change in changes]))
+    return cleaned(cleaner, [GOOD | change for change in changes])
+
+
+def in_bronze(
+    cleaner: Cleaner, rows: list[dict[str, str]] | pd.DataFrame, **meta: Any
+) -> pd.DataFrame:
+    """Bronze rows; ``meta`` replaces what stands with every one."""
+    columns = cleaner.config.source.columns
+    return as_bronze(as_delivered(cleaner.config, rows), columns).assign(**meta)
 
 
 def reasons(cleaner: Cleaner, *changes: dict[str, str]) -> list[str]:
@@ -69,7 +84,7 @@ def test_a_good_row(cleaner):
 
 def test_columns_have_their_types_even_without_rows(cleaner):
     for rows in ([], [GOOD], [GOOD | {"FROM": "?"}]):
-        out = cleaner(raw(cleaner.config, rows))
+        out = cleaned(cleaner, rows)
         assert {name: str(kind) for name, kind in out.dtypes.items()} == CLEAN
 
 
@@ -227,10 +242,12 @@ def test_known_at_takes_report_lag_revision_and_floor(folder, grid):
     out = clean(Cleaner(config, grid, NOW), *changes)
     expected = [local(f"2024-05-{day:02d} 01:00") for day in (4, 4, 9)]
     assert out["known_at"][:3].tolist() == expected
-    assert out["revised"].tolist() == [False, True, True, False, True]
+    assert out["revised_at"].isna().tolist() == [True, False, False, True, False]
+    assert out["revised_at"][1:3].tolist() == [local("2024-05-03 01:00"), local("2024-05-09 01:00")]
     assert out["reason"].tolist()[3:] == ["unreadable revision time", "revised in the future"]
     floor = datetime(2024, 5, 5, tzinfo=UTC)
-    floored = clean(Cleaner(config, grid, NOW, floor), *changes)
+    cleaner = Cleaner(config, grid, NOW)
+    floored = cleaner(in_bronze(cleaner, [GOOD | c for c in changes], **{KNOWN_FROM: floor}))
     assert floored["known_at"][:3].tolist() == [floor, floor, expected[2]]
 
 
@@ -288,7 +305,7 @@ def test_local_and_absolute_times_mix():
 
 def test_the_dirty_feed_comes_out_as_intended(cleaner):
     rows = dirty_rows()
-    out = cleaner(raw(cleaner.config, rows))
+    out = cleaned(cleaner, rows)
     assert out["reason"].tolist() == rows["FATE"].replace([KEPT, MERGED, CONFLICT], "").tolist()
 
 
@@ -314,10 +331,10 @@ def strict(folder: Path, grid: HexGrid) -> Cleaner:
     return Cleaner(make_config(folder, columns, source={"retracted": ["gone"]}), grid, NOW)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(changes=ROWS, at=st.integers(0, 6))
 def test_any_text_gives_every_row_once_and_any_split_the_same(strict, changes, at):
-    rows = raw(strict.config, [GOOD | change for change in changes])
+    rows = in_bronze(strict, [GOOD | change for change in changes])
     out = strict(rows)
     assert out.index.equals(rows.index)
     assert out["reason"].isin(["", "malformed row", *FAULTS, *LATE]).all()
@@ -326,17 +343,135 @@ def test_any_text_gives_every_row_once_and_any_split_the_same(strict, changes, a
     assert (fine[["id", "category", "group"]] != "").all(axis=None)
     assert (fine["cell"] > 0).all()
     assert (fine["known_at"] >= fine["occurred_at"]).all()
-    for delivered, text in zip(rows.to_dict("records"), out["row"], strict=True):
-        assert text == "" or json.loads(text) | {DELIVERY: "file"} == delivered
+    text = rows[[*strict.config.source.columns.names, MALFORMED]].to_dict("records")
+    for delivered, kept in zip(text, out["row"], strict=True):
+        assert kept == "" or json.loads(kept) == delivered
     split = pd.concat([strict(rows[:at]), strict(rows[at:])])
     assert_frame_equal(split, out)
 
 
 def test_without_a_floor_or_with_one_only_known_at_differs(cleaner):
-    rows = raw(cleaner.config, good_rows(50))
-    plain, floored = cleaner(rows), replace(cleaner, floor=NOW - timedelta(days=20))(rows)
-    moved = plain["known_at"] < NOW - timedelta(days=20)
+    floor = NOW - timedelta(days=20)
+    plain = cleaned(cleaner, good_rows(50))
+    floored = cleaner(in_bronze(cleaner, good_rows(50), **{KNOWN_FROM: pd.Timestamp(floor)}))
+    moved = plain["known_at"] < floor
     assert 0 < moved.sum() < 50
-    assert (floored["known_at"][moved] == NOW - timedelta(days=20)).all()
+    assert (floored["known_at"][moved] == floor).all()
     same = floored.assign(known_at=floored["known_at"].mask(moved, plain["known_at"]))
     assert_frame_equal(same, plain)
+
+
+@pytest.mark.parametrize("said", [AGAIN, ABSENT])
+def test_a_statement_about_a_key_has_no_fault(cleaner, said):
+    """It has no text, and is known when it was heard."""
+    row = in_bronze(cleaner, [{}], **{SAID: said, KNOWN_FROM: pd.Timestamp(NOW)})
+    out = cleaner(row).iloc[0]
+    assert (out["said"], out["reason"], out["row"]) == (said, "", "")
+    assert out["known_at"] == NOW
+
+
+def test_a_time_may_stand_in_several_columns(folder, grid):
+    columns = {
+        "occurred_at": ["YEAR", "MONTH", "DAY", "HOUR", "MINUTE"],
+        "occurred_until": ["DATE", "TIME"],
+        "reported_at": ["DATE", "TIME"],
+    }
+    formats = ["%Y %m %d %H %M", "%m/%d/%Y 12:00:00 AM %H%M"]
+    config = make_config(folder, columns, source={"date_formats": formats})
+    first = {"YEAR": "2024", "MONTH": "5", "DAY": " 1 ", "HOUR": "9", "MINUTE": "05"}
+    last = {"DATE": "05/01/2024 12:00:00 AM", "TIME": "1130"}
+    out = clean(Cleaner(config, grid, NOW), first | last, first | last | {"HOUR": ""})
+    assert out["occurred_at"][0] == local("2024-05-01 09:05")
+    assert out["known_at"][0] == out["occurred_until"][0] == local("2024-05-01 11:30")
+    assert out["reason"].tolist() == ["", "unreadable time"]
+    nothing = clean(Cleaner(config, grid, NOW), dict.fromkeys(first, "") | last)
+    assert nothing["reason"].tolist() == ["no time"]
+
+
+@pytest.mark.parametrize(
+    ("clock", "shown"),
+    [("1", "00:01"), ("45", "00:45"), ("130", "01:30"), ("0130", "01:30"), ("2359", "23:59")],
+)
+def test_short_clocks_are_padded(clock, shown):
+    form = "%m/%d/%Y %H%M"
+    assert parsed(f"05/01/2024 {clock}", form) == local(f"2024-05-01 {shown}")
+
+
+@pytest.mark.parametrize("text", ["05/01/2024 2400", "05/01/2024 61", "05/01/2024 x30"])
+def test_no_clock_is_made_up(text):
+    assert parsed(text, "%m/%d/%Y %H%M") is pd.NaT
+
+
+def test_other_formats_are_not_padded():
+    assert parsed("2024-05-01 6", "%Y-%m-%d %H") == local("2024-05-01 06:00")
+    assert parsed("5-1-24", "%m-%d-%y") == local("2024-05-01")
+
+
+def test_a_literal_z_is_no_offset():
+    text = "2024-05-01T06:00:00Z"
+    assert parsed(text, "%Y-%m-%dT%H:%M:%SZ") == local("2024-05-01 06:00")
+    assert parsed(text, "ISO8601") == pd.Timestamp(text)
+
+
+@pytest.fixture(scope="module")
+def drawing(folder: Path, grid: HexGrid) -> Cleaner:
+    """Times are drawn from the windows."""
+    return Cleaner(make_config(folder, source={"aoristic": True}), grid, NOW)
+
+
+def windows(count: int) -> pd.DataFrame:
+    """Incidents of one night, found and reported the morning after."""
+    row = GOOD | {"FROM": "5/1/2024 10:00:00 PM", "TO": "5/2/2024 6:00:00 AM"}
+    keys = [f"2024-{number}" for number in range(count)]
+    return pd.DataFrame([row] * count).assign(REPORTED="5/2/2024 7:00:00 AM", CASE=keys)
+
+
+def test_drawn_times_are_spread_evenly_over_the_window(drawing):
+    out = cleaned(drawing, windows(4000))
+    assert (out["occurred_from"] == local("2024-05-01 22:00")).all()
+    share = (out["occurred_at"] - out["occurred_from"]) / pd.Timedelta("8h")
+    assert share.between(0, 1).all()
+    assert kstest(share, "uniform").pvalue > 0.01
+    hours = np.bincount((share * 8).astype(int), minlength=8)
+    assert chisquare(hours).pvalue > 0.01
+
+
+def test_a_key_draws_the_same_time_whatever_it_comes_with(drawing):
+    rows = windows(50)
+    out = cleaned(drawing, rows).set_index("id")["occurred_at"]
+    shuffled = cleaned(drawing, rows.sample(frac=1, random_state=1)[:20])
+    changed = cleaned(drawing, rows.assign(OFFENSE="robbery", DISTRICT="9"))
+    for other in (shuffled, changed):
+        found = other.set_index("id")["occurred_at"]
+        assert (found == out[found.index]).all()
+    assert out.nunique() == 50
+
+
+@pytest.mark.parametrize("until", ["5/2/2024 6:00:00 AM", "5/9/2024 6:00:00 AM"])
+def test_a_later_delivery_of_the_same_window_draws_the_same(drawing, until):
+    rows = windows(20).assign(TO=until)
+    later = in_bronze(drawing, rows, **{KNOWN_FROM: pd.Timestamp(NOW)})
+    assert (drawing(later)["occurred_at"] == cleaned(drawing, rows)["occurred_at"]).all()
+
+
+def test_nothing_is_drawn_from_after_the_report(drawing):
+    rows = windows(300).assign(TO="12/31/2024 1:00:00 AM", REPORTED="5/1/2024 11:00:00 PM")
+    out = cleaned(drawing, rows)
+    share = (out["occurred_at"] - out["occurred_from"]) / pd.Timedelta("1h")
+    assert share.between(0, 1).all()
+    assert share.max() > 0.9
+    assert (out["known_at"] > out["occurred_at"]).all()
+    assert (out["known_at"] - local("2024-05-01 23:00") <= pd.Timedelta("1us")).all()
+
+
+@pytest.mark.parametrize("until", ["", "?", "5/1/2024 9:00:00 PM", "5/1/2024 10:00:00 PM"])
+def test_without_a_window_nothing_is_drawn(drawing, until):
+    """However long the report took: that says nothing of the hour."""
+    out = cleaned(drawing, windows(5).assign(TO=until))
+    assert (out["occurred_at"] == out["occurred_from"]).all()
+
+
+def test_unless_asked_for_nothing_is_drawn(cleaner):
+    out = cleaned(cleaner, windows(5))
+    assert (out["occurred_at"] == local("2024-05-01 22:00")).all()
+    assert (out["occurred_from"] == out["occurred_at"]).all()

@@ -12,14 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+from pipeline.bronze import ABSENT, AGAIN, ROW
 from pipeline.clean import CLEAN
-from pipeline.revisions import DUPLICATE_KEY, Settled, _History, settle
+from pipeline.keys import DUPLICATE_KEY, LATEST
+from pipeline.revisions import NO_CONTENT, Settled, _History, settle
 from pipeline.silver import SILVER
 
-START = datetime(2024, 5, 1, tzinfo=UTC)
+START, NEVER = datetime(2024, 5, 1, tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
 BARE: dict[str, Any] = {"id": "A", "content": 1, "occurred_at": START, "known_at": START}
-BARE |= {"revised": False, "retracted": False, "category": "theft", "group": "property"}
-BARE |= {"cell": 617671331407200255, "delivery": "file", "reason": "", "lat": 39.7}
+BARE |= {"revised_at": None, "retracted": False, "category": "theft", "group": "property"}
+BARE |= {"cell": 617671331407200255, "delivery": "file", "reason": "", "lat": 39.7, "said": ROW}
 
 
 def hours(count: float) -> datetime:
@@ -35,15 +37,23 @@ def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(columns).fillna(filled).astype(CLEAN)
 
 
-NOTHING = settle(frame([]), SILVER.empty_table().to_pandas()).kept
+UNKNOWN = pd.DataFrame({name: pd.Series(dtype=CLEAN.get(name, "int64")) for name in LATEST[:-1]})
+UNKNOWN = UNKNOWN.assign(source=pd.Series(dtype="str"))
 
 
-def deliver(*deliveries: list[dict[str, Any]], after: pd.DataFrame = NOTHING) -> list[Settled]:
-    """Ingestions after each other, each seeing what silver has kept of those before."""
-    silver, out = after, []
+def latest(kept: pd.DataFrame, before: pd.DataFrame = UNKNOWN) -> pd.DataFrame:
+    """What is known last of every key, after revisions were added to what was."""
+    rows = kept.rename(columns={"delivery": "source"})[LATEST]
+    known = pd.concat([before, rows], ignore_index=True).sort_values("revision")
+    return known.drop_duplicates("id", keep="last").astype(UNKNOWN.dtypes.to_dict())
+
+
+def deliver(*deliveries: list[dict[str, Any]], after: pd.DataFrame = UNKNOWN) -> list[Settled]:
+    """Ingestions after each other, each knowing the newest revisions of those before."""
+    out = []
     for rows in deliveries:
-        out.append(settle(frame(rows), silver))
-        silver = pd.concat([silver, out[-1].kept])
+        out.append(settle(frame(rows), after))
+        after = latest(out[-1].kept, after)
     return out
 
 
@@ -56,7 +66,7 @@ def test_single_rows_are_first_revisions():
     (out,) = deliver([{"id": "A"}, {"id": "B", "retracted": True}])
     assert brief(out) == [("A", 0, 1), ("B", 0, 1)]
     assert out.kept[["was_occurred_at", "was_cell", "was_group"]].isna().all(axis=None)
-    assert (out.merged, len(out.conflicts)) == (0, 0)
+    assert (out.merged, len(out.refused), out.absent) == (0, 0, 0)
 
 
 def test_equal_rows_are_merged():
@@ -70,13 +80,14 @@ def test_the_first_known_row_of_a_conflict_stands():
     rows = [{"content": 1, "known_at": hours(2)}, {"content": 9, "known_at": hours(1)}]
     (out,) = deliver([*rows, {"content": 9, "known_at": hours(1)}])
     assert brief(out) == [("A", 0, 9)]
-    assert out.conflicts["reason"].tolist() == [DUPLICATE_KEY]
-    assert out.conflicts["content"].tolist() == [1]
+    assert out.refused["reason"].tolist() == [DUPLICATE_KEY]
+    assert out.refused["content"].tolist() == [1]
     assert out.merged == 1
 
 
 def test_a_row_with_its_revision_time_replaces_the_one_before():
-    later = {"content": 2, "revised": True, "known_at": hours(5), "group": "violent", "cell": 7}
+    later = {"content": 2, "revised_at": hours(5), "known_at": hours(5)}
+    later |= {"group": "violent", "cell": 7}
     (out,) = deliver([later, {"cell": 2**61 + 1}])
     assert brief(out) == [("A", 0, 1), ("A", 1, 2)]
     last = out.kept.sort_values("revision").iloc[-1]
@@ -85,8 +96,8 @@ def test_a_row_with_its_revision_time_replaces_the_one_before():
 
 
 def test_a_retraction_and_what_comes_after_it():
-    gone = {"content": 2, "revised": True, "retracted": True, "known_at": hours(1)}
-    back = {"content": 3, "revised": True, "known_at": hours(2)}
+    gone = {"content": 2, "revised_at": hours(1), "retracted": True, "known_at": hours(1)}
+    back = {"content": 3, "revised_at": hours(2), "known_at": hours(2)}
     (out,) = deliver([back, gone, {}])
     was = out.kept.sort_values("revision")["was_cell"]
     assert was.isna().tolist() == [True, False, True]
@@ -116,14 +127,14 @@ def test_the_same_file_again_changes_nothing():
     late = [row | {"known_at": hours(30)} for row in rows]
     first, second, third = deliver(rows, late, [*late, {"id": "C"}])
     assert [len(out.kept) for out in (first, second, third)] == [2, 0, 1]
-    assert [len(out.conflicts) for out in (first, second, third)] == [1, 1, 1]
+    assert [len(out.refused) for out in (first, second, third)] == [1, 1, 1]
     assert [out.merged for out in (first, second, third)] == [0, 2, 2]
 
 
 def test_of_two_new_rows_in_a_later_delivery_one_revises():
     _, second = deliver([{}], [{"content": 5}, {"content": 6}])
     assert brief(second) == [("A", 1, 5)]
-    assert second.conflicts["content"].tolist() == [6]
+    assert second.refused["content"].tolist() == [6]
 
 
 def test_two_later_files_revise_one_after_the_other():
@@ -133,10 +144,10 @@ def test_two_later_files_revise_one_after_the_other():
 
 
 def test_ties_are_broken_by_revised_then_delivery_then_content():
-    rows = [{"content": 1, "revised": True}, {"content": 8}, {"content": 3, "delivery": "z"}]
+    rows = [{"content": 1, "revised_at": START}, {"content": 8}, {"content": 3, "delivery": "z"}]
     (out,) = deliver(rows)
     assert brief(out) == [("A", 0, 8), ("A", 1, 1)]
-    assert out.conflicts["content"].tolist() == [3]
+    assert out.refused["content"].tolist() == [3]
 
 
 def test_a_key_whose_earlier_row_could_not_be_used_begins_now():
@@ -147,40 +158,56 @@ def test_a_key_whose_earlier_row_could_not_be_used_begins_now():
 
 def test_no_rows():
     (out,) = deliver([])
-    assert (len(out.kept), len(out.conflicts), out.merged) == (0, 0, 0)
+    assert (len(out.kept), len(out.refused), out.merged, out.absent) == (0, 0, 0, 0)
     assert set(SILVER.names) - set(out.kept) == {"ingested_at"}
+    assert out.kept.dtypes.equals(deliver([{}])[0].kept.dtypes)
 
 
 def test_types_do_not_hang_on_what_is_in_the_rows():
-    plain, mixed = deliver([{}])[0], deliver([{}, {"content": 2, "revised": True}, {"id": "B"}])[0]
+    rows = [{}, {"content": 2, "revised_at": START}, {"id": "B"}]
+    plain, mixed = deliver([{}])[0], deliver(rows)[0]
     assert plain.kept.dtypes.equals(mixed.kept.dtypes)
-    assert NOTHING.dtypes.equals(mixed.kept.dtypes)
 
 
-def oracle(rows: list[dict[str, Any]], previous: list[dict[str, Any]]) -> tuple[Any, ...]:
-    """Settling row by row, as one would by hand: kept, contents in conflict, merged."""
-    silver, kept, conflicts, merged = list(previous), [], [], 0
-    seen: set[Any] = {(row["id"], row["content"]) for row in previous}
+def oracle(rows: list[dict[str, Any]], known: dict[str, dict[str, Any]]) -> tuple[Any, ...]:
+    """Settling row by row, as one would by hand: kept, contents in conflict, merged.
+
+    ``known``: the newest revision of every key, which is brought forward.
+    """
+    kept, conflicts, merged, before = [], [], 0, set(known)
+    seen: set[Any] = {(key, row["content"]) for key, row in known.items()}
     delivered = {(row["id"], row["content"], row["delivery"]) for row in rows}
-    order = ("known_at", "revised", "delivery", "content")
-    for row in sorted(rows, key=lambda row: [row[name] for name in order]):
-        key = row["id"]
+    for row in sorted(rows, key=_order):
+        key, last = row["id"], known.get(row["id"])
         if (key, row["content"]) in seen:
             merged += 1
             continue
         seen.add((key, row["content"]))
-        of_key = [revision for revision in silver if revision["id"] == key]
-        last = of_key[-1] if of_key else None
-        is_older = any(revision["id"] == key for revision in previous)
+        revised, is_older = row["revised_at"], key in before
+        has_time = revised or (is_older and not row["retracted"])
+        if has_time and last and (revised or NEVER) < (last["revised_at"] or NEVER):
+            merged += 1
+            continue
         gone = last and (key, last["content"], row["delivery"]) not in delivered
-        if last is None or row["revised"] or (is_older and gone):
+        if last is None or revised or row["retracted"] or (is_older and gone):
             was = last["cell"] if last and not last["retracted"] else None
-            known = max(row["known_at"], last["known_at"]) if last else row["known_at"]
-            silver.append(row | {"revision": len(of_key), "was_cell": was, "known_at": known})
-            kept.append(silver[-1])
+            at = max(row["known_at"], last["known_at"]) if last else row["known_at"]
+            number = last["revision"] + 1 if last else 0
+            known[key] = row | {"revision": number, "was_cell": was, "known_at": at}
+            kept.append(known[key])
         else:
             conflicts.append((key, row["content"]))
     return kept, Counter(conflicts), merged
+
+
+def _order(row: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        row["known_at"],
+        row["revised_at"] or NEVER,
+        row["retracted"],
+        row["delivery"],
+        row["content"],
+    )
 
 
 def flat(kept: pd.DataFrame | list[dict[str, Any]]) -> set[tuple[Any, ...]]:
@@ -194,9 +221,10 @@ def deliveries(draw: st.DrawFn, most: int = 8) -> list[dict[str, Any]]:
     """Rows of few keys, contents and times, so that they meet; equal contents say the same."""
     rows = []
     for _ in range(draw(st.integers(0, most))):
-        content = draw(st.integers(0, 15))
-        key, revised = "AB"[content % 2], content % 8 >= 4
-        row = {"id": key, "content": content, "known_at": hours(content // 3), "revised": revised}
+        content = draw(st.integers(1, 16))
+        key, known = "AB"[content % 2], hours(content // 3)
+        revised = hours((content * 7) % 16) if content % 8 >= 4 else None
+        row = {"id": key, "content": content, "known_at": known, "revised_at": revised}
         gone = content % 5 == 4
         rows.append(
             BARE
@@ -207,20 +235,21 @@ def deliveries(draw: st.DrawFn, most: int = 8) -> list[dict[str, Any]]:
     return rows
 
 
-@settings(max_examples=60)
+@settings(max_examples=15)
 @given(first=deliveries(), second=deliveries(), data=st.data())
 def test_settling_equals_the_oracle_in_any_order(first, second, data):
-    before = oracle(first, [])[0]
+    known: dict[str, dict[str, Any]] = {}
     one, two = deliver(data.draw(st.permutations(first)), data.draw(st.permutations(second)))
-    for out, expected in ((one, oracle(first, [])), (two, oracle(second, before))):
-        kept, conflicts, merged = expected
+    for out, rows in ((one, first), (two, second)):
+        kept, conflicts, merged = oracle(rows, known)
         assert flat(out.kept) == flat(kept)
-        pairs = zip(out.conflicts["id"], out.conflicts["content"], strict=True)
+        assert len(out.kept) + len(out.refused) + out.merged == len(rows)
+        pairs = zip(out.refused["id"], out.refused["content"], strict=True)
         assert Counter(pairs) == conflicts
         assert out.merged == merged
 
 
-@settings(max_examples=60)
+@settings(max_examples=15)
 @given(rows=deliveries(12), late=deliveries(12), until=st.integers(0, 5))
 def test_what_becomes_known_later_changes_nothing_before(rows, late, until):
     """Replace all that became known after an instant: what was known by it is the same."""
@@ -229,7 +258,7 @@ def test_what_becomes_known_later_changes_nothing_before(rows, late, until):
     other = [row for row in late if row["known_at"] > instant]
 
     def known(all_rows: list[dict[str, Any]]) -> pd.DataFrame:
-        kept = settle(frame(all_rows), NOTHING).kept
+        kept = settle(frame(all_rows), UNKNOWN).kept
         kept = kept[kept["known_at"] <= instant]
         return kept.sort_values(["id", "revision"], ignore_index=True)
 
@@ -244,7 +273,7 @@ def live_sums(revisions: pd.DataFrame, instant: datetime) -> Counter[Any]:
     return Counter({cell: count for cell, count in total.items() if count})
 
 
-@settings(max_examples=60)
+@settings(max_examples=15)
 @given(first=deliveries(), second=deliveries(), until=st.integers(0, 6))
 def test_arrivals_add_up_to_what_is_live(first, second, until):
     revisions = pd.concat([out.kept for out in deliver(first, second)])
@@ -262,9 +291,73 @@ def test_a_whole_file_again_is_settled_by_columns(changed, monkeypatch):
         row | {"content": row["content"] + (1 << 20) * (i < changed)} for i, row in enumerate(rows)
     ]
     looked_at = []
-    first = deliver(rows)[0].kept
-    of = _History.of
-    monkeypatch.setattr(_History, "of", lambda group: looked_at.append(1) or of(group))
+    first = latest(deliver(rows)[0].kept)
+    begin = _History.__init__
+    monkeypatch.setattr(_History, "__init__", lambda *a: looked_at.append(1) or begin(*a))
     (second,) = deliver(again, after=first)
     assert (len(second.kept), second.merged) == (changed, 5000 - changed)
     assert len(looked_at) == changed
+
+
+def test_what_is_delivered_again_makes_another_row_a_conflict():
+    """As bronze says it: the old row itself is not there any more."""
+    news = {"content": 2, "cell": 5}
+    _, same = deliver([{}], [news, {"said": AGAIN}])
+    assert (len(same.kept), same.refused["content"].tolist()) == (0, [2])
+    _, other = deliver([{}], [news, {"said": AGAIN, "delivery": "other file"}])
+    assert (brief(other), len(other.refused)) == ([("A", 1, 2)], 0)
+
+
+def test_what_is_absent_is_taken_back_as_it_was():
+    known = {"content": 7, "known_at": hours(1), "cell": 11, "group": "violent"}
+    gone = {"said": ABSENT, "content": 7, "known_at": hours(9), "cell": 0, "group": "other"}
+    gone |= {"occurred_at": None}
+    (first, second, third) = deliver([known], [gone], [known | {"known_at": hours(12)}])
+    assert (brief(second), second.absent, second.merged) == ([("A", 1, NO_CONTENT)], 1, 0)
+    row = second.kept.iloc[0]
+    assert (row["retracted"], row["cell"], row["was_cell"]) == (True, 11, 11)
+    assert (row["group"], row["was_group"], row["known_at"]) == ("violent", "violent", hours(9))
+    assert row["occurred_at"] == row["occurred_from"] == row["was_occurred_at"] == START
+    assert (brief(third), third.absent) == ([("A", 2, 7)], 0)
+    assert third.kept["was_cell"].isna().all()
+    assert first.absent == 0
+
+
+ELSEWHERE = {"content": 3, "reason": "outside the boundary", "row": "{}"}
+
+
+def test_an_incident_that_is_now_elsewhere_is_taken_back():
+    _, second = deliver([{}], [ELSEWHERE])
+    assert (brief(second), len(second.refused)) == ([("A", 1, 3)], 0)
+    assert second.kept[["retracted", "was_cell"]].to_numpy().tolist() == [[True, BARE["cell"]]]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [ELSEWHERE],
+        [ELSEWHERE | {"id": "B"}, {"said": AGAIN}],
+        [ELSEWHERE, {"content": 5}],
+        [ELSEWHERE | {"reason": "no coordinates"}],
+    ],
+)
+def test_one_that_was_never_here_or_still_is_is_not(rows):
+    known = [{"id": "C"}] if len(rows) == 1 and rows[0] is ELSEWHERE else [{}]
+    _, out = deliver(known, rows)
+    assert len(out.refused) == 1
+    assert not out.kept["retracted"].any()
+
+
+def test_an_older_version_that_comes_later_is_merged():
+    newer = {"content": 2, "revised_at": hours(5), "known_at": hours(5)}
+    older = {"content": 1, "revised_at": hours(3), "known_at": hours(9)}
+    never = {"content": 3, "known_at": hours(9)}
+    for rows in ([older], [never], [older, never]):
+        _, out = deliver([newer], rows)
+        assert (len(out.kept), len(out.refused), out.merged) == (0, 0, len(rows))
+
+
+def test_what_has_no_revision_time_may_take_back_one_that_has():
+    newer = {"content": 2, "revised_at": hours(5), "known_at": hours(5)}
+    _, out = deliver([newer], [{"content": 3, "retracted": True, "known_at": hours(9)}])
+    assert (brief(out), out.kept["was_cell"].tolist()) == ([("A", 1, 3)], [BARE["cell"]])

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from grids.hexgrid import HexGrid
 from grids.hours import EPOCH, times_to_hours
-from pipeline import tables
 from pipeline.silver import (
     SILVER,
     Arrivals,
     as_known_at,
-    earlier_revisions,
     microseconds,
     read_arrivals,
 )
-from pipeline.tables import commit_parts, open_rows, taken_versions, write_part
+from pipeline.tables import commit_parts, open_rows, write_part
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 KINDS = ("violent", "property", "other")
@@ -156,15 +152,6 @@ def test_no_table_and_nothing_known_yet(tmp_path, table, grid):
     for address, until in ((str(tmp_path / "none"), INSTANTS[-1]), (table, INSTANTS[0])):
         assert len(read_arrivals(address, grid, KINDS, until)) == 0
         assert as_known_at(address, until).empty
-    assert earlier_revisions(str(tmp_path / "none"), pd.Series(["1"])).empty
-
-
-def test_earlier_revisions_are_those_of_the_keys(table, rows):
-    found = earlier_revisions(table, pd.Series(["3", "9", "3", "none"], dtype="str"))
-    expected = rows[rows["id"].isin(["3", "9"])]
-    pairs = sorted(zip(found["id"], found["content"], strict=True))
-    assert pairs == sorted(zip(expected["id"], expected["content"], strict=True))
-    assert earlier_revisions(table, pd.Series([], dtype="str")).empty
 
 
 def one_row(rows: pd.DataFrame, known: datetime) -> pd.DataFrame:
@@ -204,40 +191,8 @@ def test_millisecond_statistics_lose_no_microsecond(nights, grid):
         assert len(read_arrivals(path, grid, KINDS, at + tick, after=at)) == 0
 
 
-def test_row_groups_are_in_order_so_that_few_are_read(tmp_path, rows, monkeypatch):
-    monkeypatch.setattr(tables, "ROW_GROUP", 20)
-    path = store(tmp_path / "incidents", rows, 1)
-    (file,) = Path(path).glob("*.parquet")
-    column = pq.ParquetFile(file).schema_arrow.get_field_index("known_at")
-    groups = [pq.ParquetFile(file).metadata.row_group(i) for i in range(len(rows) // 20)]
-    ends = [(g.column(column).statistics.min, g.column(column).statistics.max) for g in groups]
-    assert len(ends) > 5
-    assert all(high <= low for (_, high), (low, _) in pairwise(ends))
-
-
-def test_commits_mark_what_was_taken(tmp_path, rows):
-    path = str(tmp_path / "incidents")
-    assert taken_versions(path, ["a"]) == {"a": None}
-    part = write_part(path, rows, SILVER, "known_at")
-    assert open_rows(path, "known_at") is None  # written, but not committed
-    commit_parts(path, [part], SILVER, "known_at", {"a": 2**55})
-    assert taken_versions(path, ["a"]) == {"a": 2**55}
-    commit_parts(path, [], SILVER, "known_at", {"a": 7, "b": 8})
-    assert taken_versions(path, list("abc")) == {"a": 7, "b": 8, "c": None}
-    dataset = open_rows(path, "known_at")
-    assert dataset is not None
-    assert dataset.count_rows() == len(rows)
-
-
 def test_a_table_without_files_is_read_as_empty(tmp_path, grid):
     path = str(tmp_path / "incidents")
     commit_parts(path, [], SILVER, "known_at", {"a": 1})
     assert len(read_arrivals(path, grid, KINDS, START, after=EPOCH)) == 0
     assert as_known_at(path, START).empty
-
-
-def test_a_first_commit_is_one_commit(tmp_path, rows):
-    """A table is there with its rows or not at all: its being there says that a city has data."""
-    path = tmp_path / "incidents"
-    store(path, rows, 1)
-    assert len(list((path / "_delta_log").glob("*.json"))) == 1

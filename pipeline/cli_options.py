@@ -1,0 +1,35 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="the city's YAML file")]
+_FORMATS = ["%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=_FORMATS,
+        help="the cutoff, with its offset [default: the latest configured cutoff]",
+    ),
+]
+NightAsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=_FORMATS,
+        help="the newest night kept with a cutoff at or before this, with its offset "
+        "[default: the last night]",
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option(help="where store and layers go [default: the file's output.path]")
+]
+Json = Annotated[bool, typer.Option("--json", help="print the record as JSON")]
+Accept = Annotated[
+    bool,
+    typer.Option(help="take in a delivery beyond the limits of quality: you have looked at it"),
+]

@@ -86,19 +86,22 @@ def judge_all(config: Config, rows: pd.DataFrame, first: pd.Timestamp, gaps: boo
     rng, result = np.random.default_rng(0), Counter()
     stops: dict[str, list[str]] = {}
     warnings: dict[str, list[str]] = {}
+    missed: dict[str, str] = {}
     for day, news, found, past in replay(config, rows, first, gaps):
         result["nights"] += 1
-        told = assess(found, past, config.quality)
-        if told.errors:
-            stops[day] = [finding.text for finding in told.errors]
-        elif told.warnings:
-            warnings[day] = [finding.text for finding in told.warnings]
+        judgment = assess(found, past, config.quality)
+        if judgment.errors:
+            stops[day] = [finding.text for finding in judgment.errors]
+        elif judgment.warnings:
+            warnings[day] = [finding.text for finding in judgment.warnings]
         if len(past) > LEAST:
             few = news[rng.random(len(news)) < 0.1]
             broken = _measured(config, few, found.made_at, past[-1].made_at)
             result["tenths"] += 1
-            result["tenths refused"] += bool(assess(broken, past, config.quality).errors)
-    return {"city": config.name, "gaps": gaps, **result, "stopped": stops, "warned": warnings}
+            if not assess(broken, past, config.quality).errors:
+                missed[day] = f"{broken.rows.news} of {found.rows.news} incidents"
+    told = {"stopped": stops, "warned": warnings, "tenths taken": missed}
+    return {"city": config.name, "gaps": gaps, **result, **told}
 
 
 def main() -> None:

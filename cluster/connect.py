@@ -30,13 +30,19 @@ def connect(spec: ClusterSpec) -> Iterator[Client]:
 
 
 def _local(spec: ClusterSpec) -> LocalCluster:
-    return LocalCluster(
-        n_workers=spec.workers or os.cpu_count() or 1,
-        threads_per_worker=1,
-        memory_limit=int(spec.memory_gib * 2**30),
-        dashboard_address="127.0.0.1:0",
-        host="127.0.0.1",
-    )
+    try:
+        return LocalCluster(
+            n_workers=spec.workers or os.cpu_count() or 1,
+            threads_per_worker=1,
+            memory_limit=int(spec.memory_gib * 2**30),
+            dashboard_address="127.0.0.1:0",
+            host="127.0.0.1",
+        )
+    except RuntimeError as fault:
+        raise ClusterUnavailableError(
+            f"the workers of this machine did not start ({fault}): it is very busy, or one was "
+            "killed; run again"
+        ) from fault
 
 
 @contextmanager

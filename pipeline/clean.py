@@ -20,7 +20,8 @@ from grids.hexgrid import OUTSIDE, HexGrid, locate_cells
 from grids.hours import localize
 from pipeline.bronze import CONTENT, KEY, KNOWN_FROM, ROW, SAID
 from pipeline.config import Config
-from pipeline.source_config import Clock, Source, clock_columns
+from pipeline.points import split_points, to_numbers
+from pipeline.source_config import EPOCHS, Clock, Source, clock_columns
 from pipeline.sources import DELIVERY, MALFORMED
 
 NEAR_ZERO_DEGREES = 0.5
@@ -162,9 +163,11 @@ class Cleaner:
     def _places(self, text: pd.DataFrame, out: pd.DataFrame, reasons: _Reasons) -> None:
         columns = self.config.source.columns
         first, second = columns.longitude or columns.x, columns.latitude or columns.y
-        blank = (text[first] == "") | (text[second] == "")
-        x = pd.to_numeric(text[first], errors="coerce").to_numpy(np.float64)
-        y = pd.to_numeric(text[second], errors="coerce").to_numpy(np.float64)
+        east, north = text[first], text[second]
+        if first == second:  # one text holds both
+            north, east = split_points(text[first])
+        blank = (east == "") | (north == "")
+        x, y = to_numbers(east).to_numpy(), to_numbers(north).to_numpy()
         reasons.add("no coordinates", blank)
         reasons.add("unreadable coordinates", ~np.isfinite(x) | ~np.isfinite(y))
         reasons.add(
@@ -233,10 +236,16 @@ def parse_times(
     for form in formats:
         if not rest.any():
             break
-        parsed = pd.to_datetime(_padded(column[rest], form), format=form, errors="coerce", utc=True)
+        if form in EPOCHS:
+            numbers = to_numbers(column[rest])
+            parsed = pd.to_datetime(numbers, unit=EPOCHS[form], errors="coerce", utc=True)
+        else:
+            text = _padded(column[rest], form)
+            parsed = pd.to_datetime(text, format=form, errors="coerce", utc=True)
         clock[rest] = parsed.dt.tz_localize(None).dt.as_unit("us")
         is_iso = form == "ISO8601"
-        has_offset[rest] = column[rest].str.contains(_OFFSET) if is_iso else "%z" in form.lower()
+        is_instant = "%z" in form.lower() or form in EPOCHS
+        has_offset[rest] = column[rest].str.contains(_OFFSET) if is_iso else is_instant
         rest &= clock.isna()
     clock = clock.where(clock.between(*READABLE))
     local, ambiguous, nonexistent = localize(clock.where(~has_offset), zone)
@@ -247,7 +256,8 @@ def _padded(column: pd.Series, form: str) -> pd.Series:
     """Clocks like 130, for 01:30, in four digits, where the format ends in such a clock."""
     if not form.endswith("%H%M"):
         return column
-    return column.str.replace(r"(?<!\d)\d{1,3}$", lambda found: found[0].zfill(4), regex=True)
+    clock = r"(?<!\d)(\d{1,4})(?:\.0+)?$"
+    return column.str.replace(clock, lambda found: found[1].zfill(4), regex=True)
 
 
 def _raw_rows(raw: pd.DataFrame, wanted: pd.Series) -> pd.Series:

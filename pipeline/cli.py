@@ -12,6 +12,7 @@ import typer
 
 from pipeline.cli_export import export
 from pipeline.cli_options import Accept, AsOf, ConfigFile, Json, Out
+from pipeline.redact import redact
 
 if TYPE_CHECKING:
     from pipeline.nightly import Outcome, Stage
@@ -219,7 +220,7 @@ def main() -> None:
         code = _exit_code(fault)
         if code is None:
             raise
-        typer.echo(f"hexcast: {fault}", err=True)
+        typer.echo(f"hexcast: {redact(str(fault))}", err=True)
         sys.exit(code)
 
 

@@ -152,7 +152,8 @@ def _with_alternatives(unique: list[str], codes: Mapping[str, Codes]) -> Keys:
     filled = {name: float((codes[name] >= 0).mean()) for name in unique}
     best = max(unique, key=lambda name: round(filled[name], 2))  # the first of the best
     share = _repeats(codes[best])
-    alone = Keys(((best,),), f"unique; {share:.2%} repeat", share)
+    why = f"unique but for {share:.2%} of the rows" if share > 0.00005 else "unique"
+    alone = Keys(((best,),), why, share)
     chains = [chain for name in unique if (chain := _chain(name, codes)) is not None]
     chain = min(chains, key=lambda keys: keys.repeated, default=None)
     is_better = chain is not None and chain.repeated < 0.8 * share * filled[best]

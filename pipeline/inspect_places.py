@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -23,9 +21,6 @@ from pipeline.inspect_numbers import (
 )
 from pipeline.place_hints import Hints, named_cities
 from pipeline.points import split_points, to_numbers
-
-if TYPE_CHECKING:
-    from timezonefinder import TimezoneFinder
 
 WGS84 = "EPSG:4326"
 
@@ -136,15 +131,11 @@ def _located(pair: Pair, crs: str, lat: pd.Series, lon: pd.Series, why: str) -> 
     )
 
 
-@cache
-def _finder() -> TimezoneFinder:
+def _timezone(lat: float, lon: float) -> str:
     from timezonefinder import TimezoneFinder  # takes a second to load
 
-    return TimezoneFinder()
-
-
-def _timezone(lat: float, lon: float) -> str:
-    found: str | None = _finder().timezone_at(lng=lon, lat=lat)
+    with TimezoneFinder() as finder:
+        found: str | None = finder.timezone_at(lng=lon, lat=lat)
     if found is None:
         raise DataError(f"no timezone is known at {lat:.3f}, {lon:.3f}: check the coordinates")
     return found

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.paths import nearest
+from pipeline.redact import redact
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -78,7 +79,7 @@ def _explain(error: Any) -> str:
     message = error["msg"].removeprefix("Value error, ")
     shown = error["input"] if isinstance(error["input"], str | int | float | list) else None
     found = f" (found {shown!r})" if shown is not None and repr(shown) not in message else ""
-    return f"{key}: {message}{found}" if key else message
+    return redact(f"{key}: {message}{found}" if key else message)
 
 
 def _is_union_branch(part: Any) -> bool:

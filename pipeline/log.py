@@ -12,6 +12,8 @@ from time import perf_counter
 
 from rich.console import Console
 
+from pipeline.redact import Redacting
+
 LOGGER = logging.getLogger("hexcast")
 _FIELDS = ("run_id", "stage", "seconds")
 
@@ -34,6 +36,7 @@ def configure_logging() -> None:
     handler = logging.StreamHandler(sys.stderr)
     plain = logging.Formatter("%(message)s")
     handler.setFormatter(plain if sys.stderr.isatty() else JsonLines())
+    handler.addFilter(Redacting())
     LOGGER.handlers[:] = [handler]
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False

@@ -6,6 +6,7 @@ take the old incident out and put the new one in, without looking at history.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline.keys import DUPLICATE_KEY, ELSEWHERE
 
 REPLACED = {"was_occurred_at": UTC_TIME, "was_cell": "Int64", "was_group": "str"}
 ORDER = ["id", "known_at", "revised_at", "retracted", "delivery", "content"]
+Speakers = defaultdict[tuple[str, int], set[str]]  # (id, content) -> deliveries that say so
 NO_CONTENT = 0  # of an incident that its source no longer delivers: a row that comes back is news
 
 
@@ -101,18 +103,20 @@ def _settle_by_key(
         return kept, conflicts, outdated
     said = rows[rows["id"].isin(rest["id"])]
     told = said[said["said"] == ROW]
-    delivered = set(zip(told["id"], told["content"], told["delivery"], strict=True))
+    speakers: Speakers = defaultdict(set)
+    for key, content, source in zip(told["id"], told["content"], told["delivery"], strict=True):
+        speakers[key, content].add(source)
     again = said[said["said"] == AGAIN]
     before = {str(row["id"]): row for row in previous.to_dict("records")}
     for key, source in zip(again["id"], again["delivery"], strict=True):
         if key in before:
-            delivered.add((key, before[key]["content"], source))
+            speakers[key, before[key]["content"]].add(source)
     for key, group in rest.groupby("id", sort=False):
         history = _History(before.get(str(key)))
         for index, row in zip(group.index, group.to_dict("records"), strict=True):
             if history.outdates(row):
                 outdated += 1
-            elif history.is_revised_by(row, delivered):
+            elif history.is_revised_by(row, speakers):
                 kept.append(history.revise(row))
             else:
                 conflicts.append(index)
@@ -135,12 +139,14 @@ class _History:
             return self.is_earlier_ingestion and not row["retracted"]
         return bool(row["revised_at"] < self.last["revised_at"])
 
-    def is_revised_by(self, row: dict[str, Any], delivered: set[tuple[Any, ...]]) -> bool:
-        """``delivered``: (id, content, delivery) of all that came in this time."""
+    def is_revised_by(self, row: dict[str, Any], speakers: Speakers) -> bool:
+        """Of equal rows of several deliveries that one speaks which no longer says the old."""
         if self.last is None or row["retracted"] or not pd.isna(row["revised_at"]):
             return True
-        still_there = (row["id"], self.last["content"], row["delivery"]) in delivered
-        return self.is_earlier_ingestion and not still_there
+        news = speakers[row["id"], row["content"]] - speakers[row["id"], self.last["content"]]
+        if self.is_earlier_ingestion and news:
+            row["delivery"] = min(news)
+        return self.is_earlier_ingestion and bool(news)
 
     def revise(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row as this key's next revision."""

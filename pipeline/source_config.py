@@ -13,9 +13,12 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from pipeline.paths import ConfigPath
+from pipeline.privacy import refuse_person_columns
+from pipeline.redact import require_no_secret
 
 Key = str | tuple[str, ...]
 Clock = str | tuple[str, ...]  # the parts of a time in several columns are read joined by a blank
+EPOCHS = {"epoch_s": "s", "epoch_ms": "ms"}  # date formats: since 1970, UTC
 Format = Literal["csv", "parquet", "socrata", "arcgis", "ckan"]
 
 
@@ -41,6 +44,11 @@ class Columns(Section):
     arrest: str | None = None
     revised_at: Clock | None = None
     status: str | None = None
+
+    @model_validator(mode="after")
+    def _no_persons(self) -> Columns:
+        refuse_person_columns(self.names)
+        return self
 
     @model_validator(mode="after")
     def _one_kind_of_place(self) -> Columns:
@@ -104,6 +112,13 @@ class Source(Section):
     def _path_may_be_one(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
 
+    @field_validator("path")
+    @classmethod
+    def _path_holds_no_secret(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            require_no_secret(address)
+        return value
+
     @field_validator("crs")
     @classmethod
     def _crs_exists(cls, value: str) -> str:
@@ -119,7 +134,7 @@ class Source(Section):
     @classmethod
     def _formats_are_formats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
-            if text != "ISO8601" and "%" not in text:
+            if text != "ISO8601" and text not in EPOCHS and "%" not in text:
                 raise ValueError(f"{text!r} is no date format: write one as %m/%d/%Y %I:%M:%S %p")
         return value
 
@@ -134,6 +149,7 @@ class Source(Section):
             raise ValueError("columns.status and retracted go together: give both or neither")
         if self.aoristic and not self.columns.occurred_until:
             raise ValueError("aoristic needs windows: name columns.occurred_until, or leave it out")
+        refuse_person_columns(self.renamed)
         for old, new in self.renamed.items():
             if new not in self.columns.names:
                 raise ValueError(f"renamed: {old} becomes {new}, which columns does not name")

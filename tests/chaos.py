@@ -41,6 +41,7 @@ from cities import COLUMNS, START, Small, midnight, reported_at, small_config
 import pipeline.building
 import pipeline.train  # noqa: F401 -- imported once, here, for all the children
 from cluster.connect import connect  # noqa: F401
+from cluster.spec import ClusterUnavailableError
 from grids.cube import open_cube
 from grids.snapshots import open_repository
 from pipeline.config import Config
@@ -160,7 +161,7 @@ def child(work: Callable[[], None], before: Callable[[], None] | None = None) ->
                 before()
             work()
             code = 0
-        except HexcastError as fault:
+        except (HexcastError, ClusterUnavailableError) as fault:
             code = fault.exit_code
         except BaseException as fault:  # noqa: BLE001 -- whatever it is, it is told
             BROKEN_LOG.write_text("".join(traceback.format_exception(fault)))

@@ -544,9 +544,9 @@ def drifting_files(folder: Path) -> Dressed:
         }
     )
     later = {"offense": "Crime Type", "latitude": "Y", "longitude": "X", "case_number": "Case No."}
-    day = r["occurred"].dt.normalize()
-    for number, (_, of_day) in enumerate(rows.groupby(day)):
-        drifted = of_day.rename(columns=later) if number > 100 else of_day
+    half_day = r["occurred"].dt.floor("12h")
+    for number, (_, of_day) in enumerate(rows.groupby(half_day)):
+        drifted = of_day.rename(columns=later) if number > 200 else of_day
         write(drifted, folder / "feed" / f"crime_{number:03d}.csv")
     (folder / "feed" / "README.md").write_text("about these files")
     columns = {

@@ -71,8 +71,8 @@ def nothing_new(record: IngestRecord) -> bool:
 
 # Stories of one key each, told together: what its rows say in the files of every night.
 #
-# A, B, C: categories, of which A was reported first and C last; a: takes A back; o: A outside the
-# city; x: A without a place; digits: versions in the order of their revision times, 0 without,
+# A, B, C: categories, of which A was reported first and C last; a, b: take it back; o: A outside
+# the city; x: A without a place; digits: versions in the order of their revision times, 0 without,
 # = at the time of 1 and with another category, u after 3 and takes back. A file may hold several
 # or none (.) of them; what is live after each night is told in the same letters, - for nothing.
 
@@ -81,7 +81,8 @@ ROWS = {
     "B": {"OFFENSE": "theft", "REPORTED": "5/1/2024 3:00:00 AM"},
     "C": {"OFFENSE": "fraud", "REPORTED": "5/1/2024 4:00:00 AM"},
 }
-ROWS |= {"a": ROWS["A"] | {"COUNT": "-1"}, "o": ROWS["A"] | {"LAT": "39.9"}}
+ROWS |= {"a": ROWS["A"] | {"COUNT": "-1"}, "b": ROWS["B"] | {"COUNT": "-1"}}
+ROWS |= {"o": ROWS["A"] | {"LAT": "39.9"}}
 ROWS |= {"x": ROWS["A"] | {"LAT": ""}, "0": ROWS["A"] | {"OFFENSE": "v0"}}
 ROWS |= {n: ROWS["A"] | {"OFFENSE": f"v{n}", "UPDATED": f"6/{n}/2024 1:00:00 AM"} for n in "1234"}
 ROWS |= {"=": ROWS["1"] | {"OFFENSE": "v="}, "u": ROWS["4"] | {"COUNT": "-1"}}
@@ -149,6 +150,7 @@ def test_two_files_that_are_edited_and_touched(tmp_path):
         "touched in the same night": Story("A,A A A A B,A A B,A", "AAAABBB", 2),
         "repeated first": Story(".,A A B A A,B B A,B", "AABBBBB", 2),
         "one of two goes on": Story("A,. A . A B,C C B,C", "AAAACCC", 3),
+        "corrected in one, added in the other": Story("A,A A A A AB,B B AB,B", "AAAABBB", 2),
         "gone from an increment": Story("A,. . . . .,. . A,.", "AAAAAAA", 1),
         "gone from the later file": Story("A,. A B A A,. . A,.", "AABBBBB", 2),
         "conflict": Story("AB,. AB . AB AB,. . AB,.", "AAAAAAA", 1, 1),
@@ -168,6 +170,7 @@ def test_two_files_that_are_edited_and_touched(tmp_path):
         "comes back": Story("A,. a . A a,. . A,.", "A--A--A", 5),
         "comes back otherwise": Story("A,. a . B B,. . B,.", "A--BBBB", 3),
         "comes back by the other": Story("A,. Aa B Aa Aa,B B Aa,B", "A-BBBBB", 3),
+        "taken back by two rows": Story("A,. Aab . Aab Aab,. . Aab,.", "A------", 3),
         "taken back twice": Story("A,. Aa . A Aa,. . A,.", "A--A--A", 5),
     }
     check(tmp_path, stories, plan)

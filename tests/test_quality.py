@@ -9,7 +9,7 @@ import pytest
 from configurations import parse
 from deliveries import BEGUN, DAY, LIMITS, Year, record
 
-from pipeline.drift import LEAST
+from pipeline.drift import LEAST, distance
 from pipeline.errors import DataError
 from pipeline.quality import assess, judged, require_few_deletions, require_fit
 from pipeline.quality_config import Quality
@@ -252,3 +252,34 @@ def test_a_snapshot_may_leave_out_few() -> None:
     require_few_deletions(0, 0, 0.05)
     with pytest.raises(DataError, match=r"51 of 1,000 incidents, more than 5\.0%"):
         require_few_deletions(51, 1000, 0.05)
+
+
+def test_the_noise_of_a_small_sample_is_no_changed_mix() -> None:
+    """Samples of one mix lie apart by chance, and the more so the smaller they are."""
+    usual = {f"kind {number}": 10_000 for number in range(20)}
+    rng = np.random.default_rng(0)
+    for size in (50, 200, 1000):
+        samples = rng.multinomial(size, np.full(20, 0.05), 50)
+        apart = [distance(dict(zip(usual, sample, strict=True)), usual) for sample in samples]
+        assert max(apart) < 0.1
+        assert np.mean(apart) < 0.02
+    assert distance({"kind 0": 1000}, usual) == pytest.approx(0.95, abs=0.06)
+    assert distance({}, usual) == distance({"kind 0": 1}, {}) == 0
+
+
+def test_a_second_look_on_the_same_day_brings_little_and_is_no_error() -> None:
+    past = nights(30)
+    assert not assess(after(past, 9, days=0.25), past, LIMITS).errors
+    # ... unless all that it brings is unusable.
+    broken = after(past, 0, days=0.25, reasons={"no time": 60})
+    assert checks(assess(broken, past, LIMITS).errors) == {"news", "quarantined"}
+
+
+def test_a_few_repeated_rows_are_nothing_new_but_a_cut_file_is_broken() -> None:
+    past = nights(30)
+    assert not assess(after(past, 0, came=5), past, LIMITS).errors
+    past = [
+        one.model_copy(update={"rows": one.rows.model_copy(update={"came": 400_000})})
+        for one in past
+    ]
+    assert checks(assess(after(past, 0, came=40_000), past, LIMITS).errors) == {"rows"}

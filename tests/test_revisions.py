@@ -177,6 +177,7 @@ def oracle(rows: list[dict[str, Any]], known: dict[str, dict[str, Any]]) -> tupl
     kept, conflicts, merged, before = [], [], 0, set(known)
     seen: set[Any] = {(key, row["content"]) for key, row in known.items()}
     delivered = {(row["id"], row["content"], row["delivery"]) for row in rows}
+    files = {row["delivery"] for row in rows}
     for row in sorted(rows, key=_order):
         key, last = row["id"], known.get(row["id"])
         if (key, row["content"]) in seen:
@@ -188,8 +189,11 @@ def oracle(rows: list[dict[str, Any]], known: dict[str, dict[str, Any]]) -> tupl
         if has_time and last and (revised or NEVER) < (last["revised_at"] or NEVER):
             merged += 1
             continue
-        gone = last and (key, last["content"], row["delivery"]) not in delivered
-        if last is None or revised or row["retracted"] or (is_older and gone):
+        here = {file for file in files if (key, row["content"], file) in delivered}
+        old = {file for file in files if last and (key, last["content"], file) in delivered}
+        corrects = is_older and not revised and not row["retracted"] and here - old
+        if last is None or revised or row["retracted"] or corrects:
+            row = row | ({"delivery": min(here - old)} if corrects else {})
             was = last["cell"] if last and not last["retracted"] else None
             at = max(row["known_at"], last["known_at"]) if last else row["known_at"]
             number = last["revision"] + 1 if last else 0

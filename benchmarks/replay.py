@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def replay_config(out: Path, path: str) -> Config:
-    """Denver's shipped configuration on another feed; its model is made once, on the first night."""
+    """Denver's shipped configuration on another feed; its model is made on the first night."""
     config = load_config(CONFIG, out)
     source = config.source.model_copy(update={"path": (path,)})
     model = config.model.model_copy(update={"retrain_days": 1000})
@@ -93,7 +93,11 @@ def summary(table: pd.DataFrame) -> str:
     nights = table.iloc[1:]
     third = max(len(nights) // 3, 1)
     early, late = nights.head(third)["seconds"].median(), nights.tail(third)["seconds"].median()
-    return f"first night {table['seconds'][0]:.1f} s; median of the first third after it {early:.2f} s, of the last {late:.2f} s, ratio {late / early:.2f}; slowest {nights['seconds'].max():.2f} s"
+    return (
+        f"first night {table['seconds'][0]:.1f} s; median of the first third after it {early:.2f} "
+        f"s, of the last {late:.2f} s, ratio {late / early:.2f}; slowest "
+        f"{nights['seconds'].max():.2f} s"
+    )
 
 
 def compare(config: Config, folder: Path, cutoff: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -216,10 +217,11 @@ def main() -> None:
     """Run the command; what a user can mend is one line and an exit code of sysexits.h."""
     try:
         app()
-    except Exception as fault:
+    except Exception as fault:  # noqa: BLE001 -- whatever it is, no secret may show in it
         code = _exit_code(fault)
         if code is None:
-            raise
+            typer.echo(redact(traceback.format_exc()), err=True)
+            sys.exit(70)
         typer.echo(f"hexcast: {redact(str(fault))}", err=True)
         sys.exit(code)
 

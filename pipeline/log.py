@@ -28,6 +28,8 @@ class JsonLines(logging.Formatter):
         line |= {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
+        elif record.exc_text:  # secrets in it have been hidden
+            line["exception"] = record.exc_text
         return json.dumps(line)
 
 

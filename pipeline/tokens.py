@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 from importlib.metadata import version
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 
+from pipeline import redact
 from pipeline.errors import ConfigError
 
 TOKENS = {  # of a kind of service: the header, its value, the variable that holds the token
@@ -17,7 +17,6 @@ TOKENS = {  # of a kind of service: the header, its value, the variable that hol
     "arcgis": ("X-Esri-Authorization", "Bearer {}", "ARCGIS_TOKEN"),
     "ckan": ("Authorization", "{}", "CKAN_API_KEY"),
 }
-_SECRET = re.compile(r"\W*((app_?|access_?)?token|(api|access)_?key|x-amz-signature|sig(nature)?)")
 
 
 def token(kind: str, address: str) -> dict[str, str]:
@@ -42,15 +41,10 @@ def _is_private(address: str) -> bool:
 
 def require_no_secret(address: str) -> None:
     """Raise ConfigError where an address holds a secret: it stands in records for all to see."""
-    parts = urlsplit(address)
-    held = [name for name, _ in parse_qsl(parts.query) if _SECRET.fullmatch(name.lower())]
-    if held or parts.password:
-        what = held[0] if held else "a password"
-        variables = ", ".join(variable for *_, variable in TOKENS.values())
-        raise ConfigError(
-            f"source.path: an address of {parts.hostname} holds {what}: take it out; of the "
-            f"environment's variables {variables} can hold a token"
-        )
+    try:
+        redact.require_no_secret(address)
+    except ValueError as fault:
+        raise ConfigError(f"source.path: {fault}") from None
 
 
 class _Session(requests.Session):

@@ -46,13 +46,13 @@ def test_paths_count_from_the_file_and_variables_from_the_shell(
 def test_paths_of_a_file_count_from_its_folder(shell: Path) -> None:
     paths = {"source.path": "${DATA}/a.csv", "output.path": "../out", "grid.boundary": "b.json"}
     config = parse(paths)
-    assert config.source.path == f"{shell}/delivered/a.csv"
+    assert config.source.path == (f"{shell}/delivered/a.csv",)
     assert (config.output.path, config.grid.boundary) == ("/out", "/city/b.json")
 
 
 def test_a_variable_without_value_or_default_is_named(shell: Path) -> None:
     message = refusal({"source.path": "${ABSENT}/a.csv"})
-    assert "source.path: ${ABSENT}/a.csv: the environment has no ABSENT" in message
+    assert "source.path.0: ${ABSENT}/a.csv: the environment has no ABSENT" in message
     assert "${ABSENT:-default}" in message
 
 

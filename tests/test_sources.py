@@ -210,7 +210,7 @@ def typed_table() -> pa.Table:
             "OFFENSE": pa.array(["theft", None, ""]).dictionary_encode(),
             "LAT": pa.array([39.74, float("nan"), 0.1], pa.float64()),
             "LON": pa.array([instant, None, instant], pa.timestamp("ms", "UTC")),
-            "OFFICER": pa.array([[1], [2], [3]]),  # a list has no text, but it is not read
+            "CODES": pa.array([[1], [2], [3]]),  # a list has no text, but it is not read
         }
     )
 
@@ -253,7 +253,7 @@ def test_an_unreadable_parquet_file_is_an_error(parquet):
 
 def test_a_mapped_column_without_text_is_an_error(tmp_path):
     path = tmp_path / "incidents.parquet"
-    config = make_config(tmp_path, PLAIN | {"category": "OFFICER"}, source={"path": str(path)})
+    config = make_config(tmp_path, PLAIN | {"category": "CODES"}, source={"path": str(path)})
     pq.write_table(typed_table(), path)
     with pytest.raises(DataError, match=r"cannot be read.*list.*deliver it again"):
         read(config)

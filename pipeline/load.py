@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, get_args
@@ -71,7 +72,7 @@ def parse_config(values: dict[str, Any], path: Path) -> Config:
 
 def _explain(error: Any) -> str:
     location = [part for part in error["loc"] if not _is_union_branch(part)]
-    key = ".".join(str(part) for part in location)
+    key = re.sub(r"^source\.path\.\d+$", "source.path", ".".join(map(str, location)))
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key{nearest(str(location[-1]), _known_keys(location[:-1]))}"
     if error["type"] == "missing":

@@ -52,7 +52,7 @@ def test_paths_of_a_file_count_from_its_folder(shell: Path) -> None:
 
 def test_a_variable_without_value_or_default_is_named(shell: Path) -> None:
     message = refusal({"source.path": "${ABSENT}/a.csv"})
-    assert "source.path.0: ${ABSENT}/a.csv: the environment has no ABSENT" in message
+    assert "source.path: ${ABSENT}/a.csv: the environment has no ABSENT" in message
     assert "${ABSENT:-default}" in message
 
 

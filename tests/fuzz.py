@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from conftest import NOW, good_rows, make_config
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from grids.hexgrid import HexGrid
@@ -236,14 +236,16 @@ TARGETS: dict[Callable[..., None], tuple[Any, ...]] = {
 }
 
 
-def feed(target: Callable[..., None], examples: int, number: int) -> None:
-    """So many examples, the same for a number; raises at the first finding."""
+def feed(target: Callable[..., None], examples: int, number: int, shrink: bool = True) -> None:
+    """So many examples, the same for a number; raises at the first finding, made small."""
+    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
     free = settings(
         max_examples=examples,
         deadline=None,
         database=None,
         derandomize=False,
         print_blob=True,
+        phases=phases,
         suppress_health_check=list(HealthCheck),
     )
     seed(number)(free(given(*TARGETS[target])(target)))()

@@ -20,16 +20,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.bronze import as_bronze
-from pipeline.clean import Cleaner
 from pipeline.config import Config
-from pipeline.drift import LEAST
+from pipeline.ingest.bronze import as_bronze
+from pipeline.ingest.clean import Cleaner
 from pipeline.load import load_config
-from pipeline.quality import assess, judged
-from pipeline.quality_record import QualityRecord, measure
-from pipeline.quality_store import READ
-from pipeline.sources import make_source
-from pipeline.tally import tally
+from pipeline.quality.assess import assess, judged
+from pipeline.quality.drift import LEAST
+from pipeline.quality.history import READ
+from pipeline.quality.record import QualityRecord, measure
+from pipeline.quality.tally import tally
+from pipeline.sources.recipe import make_source
 
 
 def clean(config: Config, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:

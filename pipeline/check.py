@@ -11,10 +11,10 @@ from grids.cube import read_info
 from grids.hours import EPOCH, HOUR, latest_cutoff, reference_hour
 from grids.snapshots import BRANCH, open_repository
 from pipeline.config import Config
-from pipeline.ingest import new_deliveries
+from pipeline.ingest.recipe import new_deliveries
 from pipeline.job import run_id
 from pipeline.place import read_boundary, require_same_store
-from pipeline.sources import make_source
+from pipeline.sources.recipe import make_source
 from pipeline.store import Store
 
 

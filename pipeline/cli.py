@@ -61,7 +61,7 @@ def init(
     """
     from dataclasses import asdict
 
-    from pipeline.init import init_city
+    from pipeline.init.recipe import init_city
 
     found = init_city(source, out, boundary, place, datetime.now(UTC))
     if as_json:
@@ -159,7 +159,7 @@ def quality(
     Example: hexcast quality configs/denver.yaml --last 28
     """
     from pipeline.load import load_config
-    from pipeline.quality_look import look, look_lines
+    from pipeline.quality.look import look, look_lines
 
     settings = load_config(config, out)
     found = look(settings, last)
@@ -179,7 +179,7 @@ def demo(
 
     Example: hexcast demo --out /tmp/demo
     """
-    from pipeline.demo import run_demo
+    from pipeline.demo.recipe import run_demo
     from pipeline.log import configure_logging
 
     configure_logging()

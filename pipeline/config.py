@@ -21,8 +21,8 @@ from pipeline.groups import (
     normalize,
 )
 from pipeline.paths import ConfigPath, nearest
-from pipeline.quality_config import Quality
-from pipeline.source_config import Section, Source
+from pipeline.quality.config import Quality
+from pipeline.sources.config import Section, Source
 
 
 class GridConfig(Section):

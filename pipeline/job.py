@@ -14,10 +14,10 @@ from forecasts.store import run_name
 from grids.cube import CubeInfo
 from grids.hours import EPOCH, HOUR, reference_hour
 from pipeline.config import Config
-from pipeline.ingest import IngestRecord
+from pipeline.ingest.recipe import IngestRecord
 from pipeline.log import StageLog
 from pipeline.model import Model
-from pipeline.sources import IncidentSource
+from pipeline.sources.source import IncidentSource
 from pipeline.state import State
 from pipeline.store import Store
 

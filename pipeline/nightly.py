@@ -23,7 +23,7 @@ from pipeline.config import Config
 from pipeline.cubing import append, latest_state, state_at
 from pipeline.enough import require_enough
 from pipeline.errors import ConfigError, EmptyDeliveryError, MissingInputError
-from pipeline.ingest import (
+from pipeline.ingest.recipe import (
     IngestRecord,
     Intake,
     bring,
@@ -32,6 +32,7 @@ from pipeline.ingest import (
     new_deliveries,
     resume,
 )
+from pipeline.ingest.settling import extent
 from pipeline.job import Job, manifest_of, run_id
 from pipeline.log import StageLog
 from pipeline.model import Model, find_model, predict, save_model
@@ -39,9 +40,9 @@ from pipeline.night import Night, Place
 from pipeline.place import open_city
 from pipeline.plainly import plainly
 from pipeline.replay import City
-from pipeline.settling import extent
 from pipeline.silver import Arrivals, read_arrivals
-from pipeline.sources import IncidentSource, make_source
+from pipeline.sources.recipe import make_source
+from pipeline.sources.source import IncidentSource
 from pipeline.state import State, StateSpec
 from pipeline.store import Store
 

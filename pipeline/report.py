@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.nightly import Outcome
-from pipeline.quality_report import quality_lines
+from pipeline.quality.report import quality_lines
 
 _COLUMNS = {
     "gain_over_reference": "gain",

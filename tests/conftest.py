@@ -21,10 +21,10 @@ from hypothesis import HealthCheck, settings
 
 from cluster.lazy import LazyCluster
 from grids.hexgrid import HexGrid
-from pipeline.bronze import as_bronze
-from pipeline.clean import Cleaner
 from pipeline.config import Config
-from pipeline.ingest import (
+from pipeline.ingest.bronze import as_bronze
+from pipeline.ingest.clean import Cleaner
+from pipeline.ingest.recipe import (
     IngestRecord,
     Intake,
     bring,
@@ -35,7 +35,8 @@ from pipeline.ingest import (
 )
 from pipeline.load import parse_config
 from pipeline.silver import as_known_at
-from pipeline.sources import DELIVERY, MALFORMED, make_source
+from pipeline.sources.recipe import make_source
+from pipeline.sources.source import DELIVERY, MALFORMED
 from pipeline.store import Store
 
 # Fixed examples, and no verdict on speed: a busy machine is no fault of the code.

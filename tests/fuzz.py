@@ -27,15 +27,15 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from grids.hexgrid import HexGrid
-from pipeline.bronze import as_bronze
-from pipeline.clean import Cleaner
 from pipeline.config import Config
 from pipeline.errors import ConfigError, HexcastError
-from pipeline.keys import Keys
+from pipeline.ingest.bronze import as_bronze
+from pipeline.ingest.clean import Cleaner
+from pipeline.ingest.keys import Keys
+from pipeline.ingest.revisions import settle
 from pipeline.load import load_config
 from pipeline.place import make_grid
-from pipeline.revisions import settle
-from pipeline.sources import FileSource
+from pipeline.sources.files import FileSource
 
 EVENTS: Counter[str] = Counter()
 CONFIGS = Path(__file__).parent.parent / "configs"

@@ -60,7 +60,7 @@ def refuse(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr("pipeline.train.train", forbidden)
     patch.setattr("pipeline.building.build", forbidden)
-    patch.setattr("pipeline.sources.FileSource.fetch", forbidden)
+    patch.setattr("pipeline.sources.files.FileSource.fetch", forbidden)
     patch.setattr("cluster.connect.connect", forbidden)
 
 

@@ -30,7 +30,7 @@ FIRST, SECOND = midnight(110), midnight(111)
 @pytest.mark.parametrize(
     "step",
     [
-        "pipeline.ingest.commit_parts",
+        "pipeline.ingest.recipe.commit_parts",
         "pipeline.cubing.write_state",
         "pipeline.nightly.write_layers",
     ],

@@ -1,0 +1,92 @@
+"""The demo: a made-up city's feed, its night, and how near the forecast came to the truth."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from grids.cube import read_info
+from grids.hours import EPOCH, HOUR, latest_cutoff
+from grids.snapshots import BRANCH, open_repository
+from pipeline.baselines import BASELINES, Forecaster
+from pipeline.config import Config
+from pipeline.demo.city import DemoCity
+from pipeline.demo.feed import write_feed
+from pipeline.demo.kinds import CATEGORIES
+from pipeline.demo.reports import report_versions
+from pipeline.demo.simulate import expected_given, simulate
+from pipeline.load import load_config
+from pipeline.model import find_model, predict
+from pipeline.night import Night, Place
+from pipeline.nightly import Outcome, run_night
+from pipeline.replay import City, cut_blocks
+from pipeline.silver import read_arrivals
+from pipeline.state import Floats, StateSpec
+from pipeline.store import Store
+from pipeline.train import MODEL, Scores, score_nights
+
+TRUTH = "truth"
+CONFIGS = Path(__file__).parents[2] / "configs"  # beside the packages, installed or not
+
+
+def run_demo(out: Path, now: datetime, city: DemoCity | None = None) -> Outcome:
+    """Simulate the city below ``out``, run its last night, and score it beside the truth.
+
+    Running it again does nothing that is done. The record's holdout tables gain a row for the
+    truth: the expected counts of the process itself, given what was known at each cutoff.
+    """
+    city = city or DemoCity()
+    config = demo_config(out)
+    versions = report_versions(city, simulate(city))
+    if not (out / "feed" / "feed.json").exists():
+        write_feed(city, out / "feed", versions)
+    end = EPOCH + city.hours.stop * HOUR
+    outcome = run_night(config, now, latest_cutoff(end, config.cutoff, config.zone))
+    for model in outcome.manifest["models"]:
+        cutoff = datetime.fromisoformat(outcome.manifest["as_of"])
+        model["holdout"] = score_beside_truth(config, city, versions, model["target"], cutoff)
+    return outcome
+
+
+def demo_config(out: Path) -> Config:
+    """The shipped configuration of the demo city, with everything below ``out``."""
+    os.environ["HEXCAST_DEMO"] = str(out.absolute())
+    return load_config(CONFIGS / "demo.yaml")
+
+
+def score_beside_truth(
+    config: Config, demo: DemoCity, versions: pd.DataFrame, target: str, cutoff: datetime
+) -> Scores:
+    """Scores of baselines, issued model and truth on the nights that its model was held to."""
+    store = Store(config.output.path)
+    info = read_info(open_repository(store.cube).readonly_session(BRANCH).store)
+    assert np.array_equal(info.grid.cells, demo.grid.cells), "the store is of another demo city"
+    spec = StateSpec(len(info.grid), len(info.categories), info.hours.start, config.zone)
+    place = City(spec, Place.of(info.grid), info.grid.cells, config.horizon_days)
+    model = find_model(store.models, target, config.fingerprint, cutoff, config.model.retrain_days)
+    assert model is not None, "a night without model is not published"
+    nights = [datetime.fromisoformat(text) for text in model.record["holdout_nights"]]
+    known = read_arrivals(store.silver, info.grid, info.categories, model.cutoff)
+    groups = config.targets[target]
+    rivals: dict[str, Forecaster] = dict(BASELINES)
+    if model.booster is not None:
+        rivals[MODEL] = partial(predict, model.booster)
+    rivals[TRUTH] = truth_of(demo, versions, groups)
+    members = tuple(info.categories.index(group) for group in groups)
+    return score_nights(place, cut_blocks(place, known, nights), members, rivals)
+
+
+def truth_of(demo: DemoCity, versions: pd.DataFrame, groups: tuple[str, ...]) -> Forecaster:
+    """The process run forward from what was known at a night's cutoff, as a forecaster."""
+    kinds = [place for place, kind in enumerate(CATEGORIES) if kind.group in groups]
+
+    def truth(night: Night) -> Floats:
+        expected = expected_given(demo, versions, night.state.as_of, night.hours)
+        return np.asarray(expected[:, :, kinds].sum(axis=2))
+
+    return truth

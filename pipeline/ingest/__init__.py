@@ -1,0 +1,1 @@
+"""Deliveries to bronze and silver."""

@@ -1,0 +1,125 @@
+"""Bronze: every row as it was delivered, mapped columns only, with what it is known by.
+
+A delivery mostly repeats what was delivered before. Such rows are counted, not kept again: bronze
+holds what a delivery said that was new, and of keys that changed, whether it still says the old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.ingest.keys import Keys
+from pipeline.sources.config import Columns
+from pipeline.sources.source import DELIVERY, MALFORMED, Part
+from pipeline.tables import part_to_json, write_part
+
+KEY, CONTENT, SAID = "_key", "_content", "_said"
+INGESTED_AT, RUN_DATE, KNOWN_FROM = "_ingested_at", "_run_date", "_known_from"
+META = (DELIVERY, MALFORMED, KEY, CONTENT, SAID, INGESTED_AT, RUN_DATE, KNOWN_FROM)
+# A row; of a key that changed: the delivery still says the old; or it says no more of the key.
+ROW, AGAIN, ABSENT = "row", "again", "absent"
+_TIME = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """When an ingestion was: what stands with every row of it.
+
+    ``known_from``: the earliest instant at which anything of it can have been known; None for a
+    first, historical delivery, whose rows were known when they were reported.
+    """
+
+    ingested_at: datetime
+    run_date: str
+    known_from: datetime | None
+
+
+def bronze_schema(columns: Columns) -> pa.Schema:
+    """The mapped columns as text, and META."""
+    meta = {DELIVERY: pa.string(), MALFORMED: pa.string(), KEY: pa.string(), CONTENT: pa.int64()}
+    meta |= {SAID: pa.string(), INGESTED_AT: _TIME, RUN_DATE: pa.string(), KNOWN_FROM: _TIME}
+    return pa.schema({**dict.fromkeys(columns.names, pa.string()), **meta})
+
+
+def identified(raw: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Delivered rows with KEY and CONTENT, the same in every run.
+
+    KEY: the first alternative of the key without a blank, else the content itself. CONTENT: a
+    hash of everything mapped, blanks at the ends apart.
+    """
+    text = raw[[*columns.names, MALFORMED]].apply(lambda column: column.str.strip())
+    hashed: NDArray[np.uint64] = pd.util.hash_pandas_object(text, index=False).to_numpy()
+    keys = pd.Series("", index=text.index, dtype="str")
+    parts = columns.key_parts
+    for names in parts:
+        filled = (text[list(names)] != "").all(axis=1) & (keys == "")
+        value = text[names[0]].str.cat([text[name] for name in names[1:]], sep="|")
+        keys = keys.mask(filled, value if len(parts) == 1 else "+".join(names) + ":" + value)
+    blank = keys == ""
+    keys[blank] = [f"row:{content:016x}" for content in hashed[blank]]
+    return raw.assign(**{KEY: keys, CONTENT: hashed.view(np.int64)})
+
+
+def as_bronze(raw: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Delivered rows as a first, historical delivery would leave them in bronze."""
+    never = pd.Series(pd.NaT, index=raw.index, dtype="datetime64[us, UTC]")
+    return identified(raw, columns).assign(**{SAID: ROW, KNOWN_FROM: never})
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of some delivered rows.
+
+    ``rows``: how many; ``part``: the file of the new ones; ``said``: (key, source, said, content)
+    of the others; ``heard``: those of them that are heard (see Keys.said_before), in full.
+    """
+
+    rows: int
+    part: dict[str, Any] | None
+    said: pa.Table
+    heard: pd.DataFrame
+
+
+def take(parts: Sequence[Part], columns: Columns, keys: Keys, table: str, stamps: Stamps) -> Taken:
+    """Read some parts and write what is new in them as one file below ``table``, uncommitted."""
+    raw = pd.concat([part.read(columns.names) for part in parts], ignore_index=True)
+    rows = identified(raw, columns)
+    named = rows[[KEY, CONTENT, DELIVERY]].set_axis(["id", "content", "source"], axis=1)
+    said = keys.said_before(named)
+    others = named.assign(said=said)[said != "new"]
+    return Taken(
+        len(rows),
+        write_rows(rows[said == "new"].assign(**{SAID: ROW}), columns, table, stamps),
+        pa.Table.from_pandas(others, preserve_index=False),
+        rows[said == "heard"],
+    )
+
+
+def write_rows(
+    rows: pd.DataFrame, columns: Columns, table: str, stamps: Stamps
+) -> dict[str, Any] | None:
+    """The rows as one file below ``table``, uncommitted; None where there are none."""
+    if rows.empty:
+        return None
+    known_from = pd.Series(stamps.known_from, index=rows.index, dtype="datetime64[us, UTC]")
+    stamped = rows.assign(
+        **{INGESTED_AT: stamps.ingested_at, RUN_DATE: stamps.run_date, KNOWN_FROM: known_from}
+    )
+    schema = bronze_schema(columns)
+    return part_to_json(write_part(table, stamped, schema, INGESTED_AT))
+
+
+def read_rows(path: str, schema: pa.Schema) -> pd.DataFrame:
+    """The rows of one bronze file."""
+    frame: pd.DataFrame = pq.read_table(path, schema=schema).to_pandas()
+    text = [name for name in schema.names if schema.field(name).type == pa.string()]
+    return frame.astype(dict.fromkeys(text, "str"))

@@ -1,0 +1,1 @@
+"""What a delivery is like, beside those before it."""

@@ -1,0 +1,1 @@
+"""Where incidents come from: files, and services whose answers are landed as files."""

@@ -20,17 +20,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grids.cube import open_cube
+from grids.cube import open_cube, read_info
 from grids.hours import latest_cutoff
 from grids.snapshots import open_repository
 from pipeline.config import Config
 from pipeline.cubing import read_state
 from pipeline.load import load_config
 from pipeline.nightly import run_night
+from pipeline.silver import read_arrivals
+from pipeline.state import StateSpec, advance, empty_state
 from pipeline.store import Store
 
 CONFIG = Path(__file__).parent.parent / "configs" / "denver.yaml"
 DATA = Path(os.environ.get("HEXCAST_DATA", CONFIG.parent.parent / ".." / "shared" / "data"))
+STAGES = ("ingest", "cube", "train", "forecast", "layers")
 FIRST = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
 
@@ -89,33 +92,39 @@ def one_night(config: Config, cutoff: datetime, until: Any) -> dict[str, Any]:
 
 
 def summary(table: pd.DataFrame) -> str:
-    """Medians of the nights after the first, early and late."""
+    """Medians of the first and of the last third of the nights after the first, stage by stage."""
     nights = table.iloc[1:]
     third = max(len(nights) // 3, 1)
-    early, late = nights.head(third)["seconds"].median(), nights.tail(third)["seconds"].median()
-    return (
-        f"first night {table['seconds'][0]:.1f} s; median of the first third after it {early:.2f} "
-        f"s, of the last {late:.2f} s, ratio {late / early:.2f}; slowest "
-        f"{nights['seconds'].max():.2f} s"
-    )
+    lines = [f"first night {table['seconds'][0]:.1f} s; the {len(nights)} after it, in seconds:"]
+    for name in [name for name in ("seconds", *STAGES) if name in table]:
+        early, late = nights.head(third)[name].median(), nights.tail(third)[name].median()
+        lines.append(f"  {name:<9} {early:.2f} -> {late:.2f}, ratio {late / early:.2f}")
+    return "\n".join([*lines, f"  slowest   {nights['seconds'].max():.2f}"])
 
 
 def compare(config: Config, folder: Path, cutoff: datetime) -> None:
-    """The grown cube and state against those of one delivery of everything."""
+    """The grown cube and state against those of one delivery, and of silver's arrivals at once."""
     whole = replay_config(folder / "whole", str(DATA / "denver.parquet"))
     run_night(whole, datetime.now(UTC), cutoff, until="cube")
     grown, scratch = Store(config.output.path), Store(whole.output.path)
-    same = np.array_equal(
-        open_cube(grown.cube)["counts"].to_numpy(), open_cube(scratch.cube)["counts"].to_numpy()
-    )
-    print(f"counts equal: {same}, {int(open_cube(grown.cube)['counts'].sum())} incidents")
-    one, other = (
-        read_state(open_repository(store.cube).readonly_session("main").store).arrays()
-        for store in (grown, scratch)
-    )
-    for name, values in one.items():
-        off = np.max(np.abs(values - other[name]) / np.maximum(np.abs(other[name]), 1e-12))
-        print(f"state {name}: largest relative difference {off:.2g}")
+    one, other = (open_cube(store.cube)["counts"].to_numpy() for store in (grown, scratch))
+    print(f"counts of one delivery of everything: equal {np.array_equal(one, other)}, {one.sum()}")
+    sessions = [open_repository(store.cube).readonly_session("main") for store in (grown, scratch)]
+    state, at_once = (read_state(session.store) for session in sessions)
+    info = read_info(sessions[0].store)
+    spec = StateSpec(len(info.grid), len(info.categories), info.hours.start, config.zone)
+    known = read_arrivals(grown.silver, info.grid, info.categories, cutoff)
+    print("state, largest relative difference: of one delivery, of silver's arrivals at once")
+    again = advance(empty_state(spec), known, cutoff, spec).arrays()
+    for name, values in state.arrays().items():
+        off = [_difference(values, others[name]) for others in (at_once.arrays(), again)]
+        # Nightly deliveries are known when they are delivered, one of everything when reported.
+        shown = "known otherwise" if name == "delay" else f"{off[0]:.1g}"
+        print(f"  {name}: {shown}, {off[1]:.1g}")
+
+
+def _difference(one: Any, other: Any) -> float:
+    return float(np.max(np.abs(one - other) / np.maximum(np.abs(other), 1e-12)))
 
 
 def plot(table: pd.DataFrame, path: Path) -> None:
@@ -124,7 +133,7 @@ def plot(table: pd.DataFrame, path: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(9, 4), layout="constrained")
     nights = table.iloc[1:]
-    stages = [name for name in ("ingest", "cube", "train", "forecast", "layers") if name in table]
+    stages = [name for name in STAGES if name in table]
     axes.stackplot(nights.index, nights[stages].T, labels=stages)
     axes.plot(nights.index, nights["seconds"], color="black", linewidth=0.8, label="whole night")
     axes.set(xlabel="night", ylabel="seconds", title="Denver 2024, night by night")

@@ -12,17 +12,24 @@ from grids.hours import EPOCH, HOUR, latest_cutoff, reference_hour
 from grids.snapshots import BRANCH, open_repository
 from pipeline.config import Config
 from pipeline.ingest.recipe import new_deliveries
-from pipeline.job import run_id
+from pipeline.job import is_of
 from pipeline.place import read_boundary, require_same_store
+from pipeline.plainly import plainly
 from pipeline.sources.recipe import make_source
 from pipeline.store import Store
 
 
 def check_city(config: Config, now: datetime) -> dict[str, str]:
     """Findings by subject, in plain words. Raises what a night would raise, at the first fault."""
+    with plainly(config.output.path):
+        return _findings(config, now)
+
+
+def _findings(config: Config, now: datetime) -> dict[str, str]:
     cutoff = latest_cutoff(now, config.cutoff, config.zone)
     source, store = make_source(config.source), Store(config.output.path)
-    deliveries, fresh = source.deliveries(), new_deliveries(config, source, store)
+    deliveries = source.deliveries()
+    fresh = new_deliveries(config, deliveries, store)
     source.check(fresh)
     return {
         "configuration": f"{config.name}, fingerprint {config.fingerprint}",
@@ -65,6 +72,6 @@ def _cluster(config: Config) -> str:
 def _next(config: Config, store: Store, cutoff: datetime) -> str:
     reference = EPOCH + reference_hour(cutoff) * HOUR
     done = find_run(Path(store.root), reference)
-    if done and done["run_id"] == run_id(config, cutoff):
+    if done and is_of(done, config, cutoff):
         return "done already"
     return f"{store.root}/runs/{run_name(reference)}"

@@ -151,7 +151,9 @@ def check(config: ConfigFile, out: Out = None, as_json: Json = False) -> None:
 def quality(
     config: ConfigFile,
     out: Out = None,
-    last: Annotated[int, typer.Option(min=1, help="how many deliveries")] = 14,
+    last: Annotated[
+        int | None, typer.Option(min=1, help="how many; else two weeks of nights")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """What the last deliveries were like: rows, times, delays, drift, warnings.
@@ -159,10 +161,10 @@ def quality(
     Example: hexcast quality configs/denver.yaml --last 28
     """
     from pipeline.load import load_config
-    from pipeline.quality.look import look, look_lines
+    from pipeline.quality.look import SHOWN, look, look_lines
 
     settings = load_config(config, out)
-    found = look(settings, last)
+    found = look(settings, last or SHOWN)
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return

@@ -44,7 +44,7 @@ def export_cube(
 @export.command("quarantine")
 def export_quarantine(
     config: ConfigFile,
-    target: Annotated[Path, typer.Argument(metavar="OUT.csv", help="the file to write")],
+    target: Annotated[Path, typer.Argument(metavar="OUT.csv", help="file that is not there yet")],
     out: Out = None,
 ) -> None:
     """Every row that could not be used, with the reason, for a spreadsheet.

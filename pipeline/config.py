@@ -198,7 +198,7 @@ class Config(Section):
         """Names what decides silver, cube and state; a store serves one of them."""
         later = {"name", "cutoff", "cluster", "output", "model", "targets"}
         later |= {"hotspot_share", "horizon_days", "quality"}
-        reading = "path format delimiter delivers renamed date_formats retracted".split()
+        reading = "path format delimiter delivers renamed date_formats".split()
         source = dict.fromkeys(reading, True)
         return _digest(self, {**dict.fromkeys(later, True), **_PATHS, "source": source})
 

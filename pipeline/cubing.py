@@ -19,8 +19,9 @@ from grids.hexgrid import HexGrid
 from grids.hours import reference_hour
 from grids.snapshots import BRANCH, night_tags, tag_of
 from pipeline.enough import require_enough
+from pipeline.errors import ConfigError
 from pipeline.silver import read_arrivals
-from pipeline.state import State, StateSpec, advance, empty_state
+from pipeline.state import STATE_FORM, State, StateSpec, advance, empty_state
 
 
 def append(repository: icechunk.Repository, table: str, spec: StateSpec, cutoff: datetime) -> State:
@@ -88,12 +89,21 @@ def write_state(store: Any, state: State) -> None:
             name, shape=values.shape, dtype=values.dtype, chunks=values.shape, exact=False
         )
         array[...] = values
-    group.attrs["as_of"] = state.as_of.isoformat()
+    group.attrs.update({"as_of": state.as_of.isoformat(), "form": STATE_FORM})
 
 
 def read_state(store: Any) -> State:
-    """The state that stands beside the cube in a session's store."""
+    """The state that stands beside the cube in a session's store.
+
+    Raises ConfigError where another version of hexcast keeps other sums in it.
+    """
     group = zarr.open_group(store, mode="r", path="state")
+    if group.attrs.get("form") != STATE_FORM:
+        raise ConfigError(
+            "the state was made by another version, which kept other sums: delete the folder cube "
+            "(and silver, where the configuration gives no boundary or bounds), and the next run "
+            "makes them again"
+        )
     as_of = datetime.fromisoformat(str(group.attrs["as_of"]))
     arrays = {name: np.asarray(array[...]) for name, array in group.arrays()}
     return State(as_of=as_of, **arrays)

@@ -16,36 +16,11 @@ from grids.hours import EPOCH, HOUR
 from pipeline.silver import Arrivals
 
 DELAY_DAYS = 400  # days of occurrence that the estimate looks back on
-# Upper ends of the age bins, hours. Delays of more than 60 days count as never: they are few, and
-# waiting for them would keep every label out of training.
-DELAY_EDGES = np.array(
-    [
-        1,
-        2,
-        3,
-        4,
-        6,
-        8,
-        12,
-        18,
-        24,
-        36,
-        48,
-        72,
-        96,
-        120,
-        144,
-        168,
-        192,
-        240,
-        336,
-        504,
-        720,
-        1008,
-        1440,
-    ],
-    np.float64,
-)
+# Upper ends of the age bins, hours. Later reports count as never: they are few, and waiting for
+# them would keep every label out of training.
+_HOURS = [1, 2, 3, 4, 6, 8, 12, 18]
+_DAYS = [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 10, 14, 21, 30, 42, 60, 75, 90, 105, 120, 150]
+DELAY_EDGES = np.array([*_HOURS, *(24 * day for day in _DAYS)], np.float64)
 
 
 def count_delays(

@@ -34,8 +34,10 @@ def export_quarantine(store: Store, out: Path) -> int:
     """Write all rows in quarantine to the CSV file ``out``; returns how many. UTF-8, with a header.
 
     The file appears whole or not at all. Raises MissingInputError where nothing was ever put in
-    quarantine, and ConfigError where ``out`` cannot be written.
+    quarantine, and ConfigError where ``out`` is there already or cannot be written.
     """
+    if out.exists():  # it may be the configuration, named twice
+        raise ConfigError(f"{out} is there already: give another path, or delete it")
     rows = _rows(store)
     temporary = out.with_name(f".{out.name}.{os.getpid()}")
     try:

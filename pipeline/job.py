@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -53,6 +54,12 @@ def run_id(config: Config, cutoff: datetime) -> str:
     """City, reference time and fingerprint of the configuration: the key of a run."""
     reference = EPOCH + reference_hour(cutoff) * HOUR
     return f"{config.name}-{run_name(reference)}-{config.fingerprint}"
+
+
+def is_of(manifest: Mapping[str, Any], config: Config, cutoff: datetime) -> bool:
+    """Whether a run is this configuration's for this cutoff, to the minute."""
+    same = manifest["run_id"] == run_id(config, cutoff)
+    return same and datetime.fromisoformat(manifest["as_of"]) == cutoff
 
 
 def manifest_of(

@@ -23,6 +23,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def _mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, Any] = {}
     for key_node, value_node in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            raise yaml.constructor.ConstructorError(
+                None, None, "<< is not read: write the keys out", key_node.start_mark
+            )
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, Hashable):
             raise yaml.constructor.ConstructorError(
@@ -51,13 +55,16 @@ def load_config(path: str | Path, out: Path | None = None) -> Config:
         values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506
     except FileNotFoundError as fault:
         raise ConfigError(f"{path}: there is no such configuration: check the path") from fault
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as fault:
         reason = " ".join(str(fault).split())
         raise ConfigError(f"{path} cannot be read as YAML: {reason}") from fault
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no keys: start from configs/demo.yaml")
     if out is not None:
-        values["output"] = {**(values.get("output") or {}), "path": str(out.absolute())}
+        output = values.get("output") or {}
+        if not isinstance(output, dict):
+            raise ConfigError(f"{path}: output: {output!r} holds no keys: write output.path")
+        values["output"] = {**output, "path": str(out.absolute())}
     return parse_config(values, path)
 
 

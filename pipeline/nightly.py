@@ -21,23 +21,13 @@ from grids.snapshots import expire_nights, open_repository
 from pipeline.baselines import BASELINES
 from pipeline.config import Config
 from pipeline.cubing import append, latest_state, state_at
+from pipeline.deliveries import take_deliveries
 from pipeline.enough import require_enough
-from pipeline.errors import ConfigError, EmptyDeliveryError, MissingInputError
-from pipeline.ingest.recipe import (
-    IngestRecord,
-    Intake,
-    bring,
-    ingest,
-    known_floor,
-    new_deliveries,
-    resume,
-)
-from pipeline.ingest.settling import extent
-from pipeline.job import Job, manifest_of, run_id
+from pipeline.errors import ConfigError, MissingInputError
+from pipeline.job import Job, is_of, manifest_of, run_id
 from pipeline.log import StageLog
 from pipeline.model import Model, find_model, predict, save_model
 from pipeline.night import Night, Place
-from pipeline.place import open_city
 from pipeline.plainly import plainly
 from pipeline.replay import City
 from pipeline.silver import Arrivals, read_arrivals
@@ -84,7 +74,7 @@ def run_night(
     ):
         job = Job(config, cutoff, now, source or make_source(config.source), cluster, log)
         done = find_run(root, job.reference)
-        if until == "forecast" and done and done["run_id"] == log.run_id:
+        if until == "forecast" and done and is_of(done, config, cutoff):
             return Outcome(root / "runs" / run_name(job.reference), done, already_done=True)
         return _run(job, until, fetch, accept_quality)
 
@@ -104,7 +94,7 @@ def _check_cutoff(config: Config, cutoff: datetime, now: datetime) -> None:
 def _run(job: Job, until: Stage, fetch: bool, accept: bool) -> Outcome:
     repository = open_repository(job.store.cube)
     with job.log.stage("ingest"):
-        info, taken = _ingest(job, repository, fetch, accept)
+        info, taken = take_deliveries(job, repository, fetch, accept)
     if until == "ingest":
         return Outcome(None, manifest_of(job, info, taken))
     city = _city(job, info)
@@ -119,60 +109,6 @@ def _run(job: Job, until: Stage, fetch: bool, accept: bool) -> Outcome:
     with job.log.stage("forecast"):
         forecast = _forecast(job, info, city, state, models)
     return _publish(job, forecast, manifest_of(job, info, taken, state, models))
-
-
-def _ingest(job: Job, repository: Any, fetch: bool, accept: bool) -> tuple[CubeInfo, IngestRecord]:
-    """Silver with all that is delivered, and the city's frozen grid."""
-    is_begun = job.store.has_silver
-    if not fetch and not is_begun:
-        raise MissingInputError(f"{job.store.root} holds no incidents: run hexcast ingest first")
-    intake = Intake(job.config, job.store, job.source, job.cluster, job.now, job.cutoff, accept)
-    if not is_begun:
-        return _begin(job, intake, repository)
-    info = open_city(job.config, repository, True, _no_extent)
-    resume(intake, info.grid)
-    fresh = new_deliveries(job.config, job.source, job.store) if fetch else []
-    if not fresh:
-        return info, IngestRecord()
-    try:
-        batch = bring(intake, fresh, _known_from(job, info))
-    except EmptyDeliveryError as fault:
-        job.log.say(f"{fault}; the night goes on without")
-        return info, IngestRecord()
-    record = ingest(intake, fresh, batch, info.grid)
-    if not record.kept and not record.merged:
-        job.log.say(f"none of the {record.rows_in} rows fetched can be used; see the quarantine")
-    for warning in (record.quality or {}).get("warnings", ()):
-        job.log.say(f"quality: {warning}")
-    return info, record
-
-
-def _begin(job: Job, intake: Intake, repository: Any) -> tuple[CubeInfo, IngestRecord]:
-    """The first night: what is delivered decides the grid, where the configuration does not."""
-    deliveries = job.source.deliveries()
-    batch = bring(intake, deliveries, None)
-
-    def measure() -> tuple[float, float, float, float]:
-        return extent(job.config, job.store, batch.files, job.cutoff, job.cluster)
-
-    info = open_city(job.config, repository, False, measure)
-    return info, ingest(intake, deliveries, batch, info.grid)
-
-
-def _no_extent() -> tuple[float, float, float, float]:
-    raise AssertionError("a grid is frozen with the first night")
-
-
-def _known_from(job: Job, info: CubeInfo) -> datetime:
-    """The instant before which none of what is fetched now counts as known."""
-    night_is_new = info.watermark is None or info.watermark < job.cutoff
-    # What comes in after a night was made for this cutoff was not known at it.
-    floor = known_floor(job.cutoff, job.now) if night_is_new else job.now
-    if floor > job.cutoff:
-        job.log.say(
-            f"too late for this night: what is fetched now counts from {floor:%Y-%m-%d %H:%MZ}"
-        )
-    return floor
 
 
 def _city(job: Job, info: CubeInfo) -> City:

@@ -69,7 +69,11 @@ def open_city(
     """
     if not is_begun or not is_created(repository):
         grid = make_grid(config, extent)
-        made_with = {"city": config.name, "configuration": config.store_fingerprint}
+        made_with = {
+            "city": config.name,
+            "configuration": config.store_fingerprint,
+            "date_formats": list(config.source.date_formats),
+        }
         create_cube(repository, grid, config.grouping.names, hour_of(config.start), made_with)
     info = read_info(repository.readonly_session(BRANCH).store)
     require_same_store(config, info)
@@ -78,8 +82,14 @@ def open_city(
 
 def require_same_store(config: Config, info: CubeInfo) -> None:
     """Raise ConfigError where the configuration would have made another store than there is."""
-    if info.attributes["configuration"] != config.store_fingerprint:
+    # Rows that a format could read are read by it still, whatever formats are added after it.
+    formats = list(info.attributes.get("date_formats", ()))
+    is_read_alike = formats == list(config.source.date_formats)[: len(formats)]
+    if info.attributes["configuration"] != config.store_fingerprint or not is_read_alike:
+        root = config.output.path
         raise ConfigError(
-            f"{config.output.path} was made with other columns, groups, grid, timezone, start or "
-            "delivery lag than the configuration now has: undo that, or give another output.path"
+            f"{root} was made with other columns, groups, grid, timezone, start, delivery lag, "
+            "date formats or retracted statuses than the configuration now has: undo that, give "
+            f"another output.path, or delete {root}/silver and {root}/cube, and the next run makes "
+            f"them again from {root}/bronze"
         )

@@ -6,15 +6,19 @@ The libraries below report the same fault in many types, some with nothing but i
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from pipeline.errors import BusyError, ConfigError, HexcastError
+from pipeline.errors import BusyError, ConfigError, DataError, HexcastError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL_TEXT = ("no space left on device", "disk is full", "quota exceeded")
 _CLOSED_TEXT = ("permission denied", "read-only file system", "readonly database")
+_DAMAGED_TEXT = ("database disk image is malformed", "file is not a database")
+_LOST_TEXT = r"memory|alloc|connection|socket|tracker|peer|timeout|allreduce|broken pipe"
 _LOST = {
     "KilledWorker": "distributed",
     "CommClosedError": "distributed",
@@ -47,11 +51,22 @@ def explain(fault: BaseException, root: str) -> HexcastError | None:
     if number in _FULL or any(words in text.lower() for words in _FULL_TEXT):
         return BusyError(f"the disk of {root} is full ({text}): free some space, then run again")
     if number in _CLOSED or any(words in text.lower() for words in _CLOSED_TEXT):
+        name = str(getattr(fault, "filename", None) or root)
+        if not Path(name).absolute().is_relative_to(Path(root).absolute()):
+            return ConfigError(f"{name} cannot be used ({text}): give this user the right to")
         return ConfigError(
             f"{root} cannot be written ({text}): give this user the right to write there"
         )
+    if "database is locked" in text.lower():
+        return BusyError(f"another run writes {root}: try again when it is done")
+    if any(words in text.lower() for words in _DAMAGED_TEXT):
+        return DataError(
+            f"the index {root}/silver/keys.sqlite is damaged ({text}): delete it, and the next run "
+            "makes it again from silver"
+        )
     kind = type(fault)
-    if kind.__module__.split(".")[0] == _LOST.get(kind.__name__):
+    is_of_workers = kind.__name__ != "XGBoostError" or re.search(_LOST_TEXT, text.lower())
+    if kind.__module__.split(".")[0] == _LOST.get(kind.__name__) and is_of_workers:
         return BusyError(
             f"a worker was lost ({kind.__name__}: {text[:200]}): run again; if it happens again, "
             "give workers more memory (cluster.memory_gib)"

@@ -13,11 +13,14 @@ from urllib.parse import unquote_plus
 
 HIDDEN = "***"
 # In names of parameters, compared by their letters and digits alone ("$$app_token" is apptoken).
-_TELLING = re.compile(r"token|secret|passw|pwd|signature|credential|(api|access|subscription)key")
-_SHORT = ("key", "sig", "auth", "pass", "jwt")  # secrets in an address; anywhere else just words
+_TELLING = re.compile(
+    r"token|secret|passw|pwd|signature|credential|rlkey|(api|access|subscription)key"
+)
+# Secrets in an address, "code" those of Azure's functions; anywhere else just words.
+_SHORT = ("key", "sig", "auth", "pass", "jwt", "code")
 _USERINFO = re.compile(r"(?<=://)[^/\s\"'<>]*@")
 _PARAMETER = re.compile(
-    r"(?P<start>[?&;]?)(?P<name>[\w$%.\-]{1,80})=(?P<value>[^&;\s\"'<>#]+)", re.ASCII
+    r"(?P<start>[?&;#]?)(?P<name>[\w$%.\-]{1,80})=(?P<value>[^&;\s\"'<>#]+)", re.ASCII
 )
 _HEADER = re.compile(
     r"(?i)\b(?P<name>(?:proxy-)?authorization|x-app-token|x-api-key|x-amz-security-token)"
@@ -45,7 +48,7 @@ def require_no_secret(address: str) -> None:
         raise ValueError(
             f"{redact(address)}: an address stands in logs and records and may hold no secret: "
             "take it out; SOCRATA_APP_TOKEN, ARCGIS_TOKEN or CKAN_API_KEY of the environment can "
-            "hold a token, ~/.netrc a name and password"
+            "hold a token (docs/sources.md), ~/.netrc a name and password"
         )
 
 

@@ -121,7 +121,7 @@ def signed_arrivals(rows: pa.Table, grid: HexGrid, categories: tuple[str, ...]) 
     first = rows["revision"].to_numpy() == 0
     plus = _side(rows, ("occurred_at", "cell", "group"), live, known, first, 1, grid, categories)
     was = ("was_occurred_at", "was_cell", "was_group")
-    minus = _side(rows, was, replaces, known, first & False, -1, grid, categories)
+    minus = _side(rows, was, replaces, known, np.zeros_like(first), -1, grid, categories)
     return [plus, minus]
 
 

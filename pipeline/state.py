@@ -9,6 +9,7 @@ point leaves after a retraction would otherwise look like a trace of an incident
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -34,6 +35,12 @@ SLOTS = HOUR_SLOTS + PART_SLOTS
 _WEEK = np.arange(HOURS_OF_WEEK)
 HOUR_SLOT_OF = _WEEK % 24
 PART_SLOT_OF = HOUR_SLOTS + (_WEEK % 24) // 6 + 4 * (_WEEK // 24 >= 5)
+
+
+# Names what is kept: sums of another form are of no use.
+STATE_FORM = hashlib.sha256(
+    repr([HALF_LIVES, SLOT_HALF_LIFE, WEEK_HALF_LIFE, SLOTS, DELAY_DAYS, DELAY_EDGES]).encode()
+).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

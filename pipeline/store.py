@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import fcntl
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from deltalake import DeltaTable
 
 from pipeline.errors import BusyError, ConfigError
 
 
 @dataclass(frozen=True)
 class Store:
-    """The tables, the cube and the models of a city, as fsspec addresses."""
+    """The tables, the cube and the models of a city, each below ``root``, a local folder."""
 
     root: str
 
@@ -58,12 +55,21 @@ class Store:
     @property
     def has_silver(self) -> bool:
         """Whether anything was ever ingested."""
-        return bool(DeltaTable.is_deltatable(self.silver))
+        return _is_table(self.silver)
 
-    def clear(self) -> None:
-        """Forget the tables of a store whose first ingestion was not finished."""
-        for path in (self.bronze, str(Path(self.silver).parent)):
-            shutil.rmtree(path, ignore_errors=True)
+    @property
+    def has_bronze(self) -> bool:
+        """Whether any delivered row is held."""
+        return _is_table(self.bronze)
+
+    def require_own(self) -> None:
+        """Raise ConfigError where what is to become a table holds files of somebody else."""
+        for table in (self.bronze, self.silver, self.quarantine):
+            for path in Path(table).glob("*"):
+                if not path.match("part-*.parquet"):  # left by a run that was killed
+                    raise ConfigError(
+                        f"output.path: {path} is none of ours: give the city a folder of its own"
+                    )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -81,3 +87,8 @@ class Store:
                     f"another run writes {self.root}: try again when it is done"
                 ) from fault
             yield
+
+
+def _is_table(path: str) -> bool:
+    """Whether a version of a Delta table was ever committed; looks at its log's folder alone."""
+    return any(Path(path, "_delta_log").glob("*.json"))

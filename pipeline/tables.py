@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 ROW_GROUP = 20_000
@@ -30,7 +31,7 @@ KEEP_HOURS = 24 * 7  # files that were replaced stay for readers of an earlier v
 
 @dataclass(frozen=True)
 class Part:
-    """A written, not yet committed file of a table, with the range of its ``known_at``."""
+    """A written file of a table, with the range of the time that the table is ordered by."""
 
     path: str
     size: int
@@ -77,11 +78,10 @@ def commit_parts(
     transactions = [Transaction(writer, mark) for writer, mark in marks.items()]
     properties = CommitProperties(app_transactions=transactions)
     actions = [_add(part, order) for part in parts]
-    if DeltaTable.is_deltatable(table):
+    log = _opened(table)
+    if log is not None:
         changes: list[AddAction | RemoveAction] = [*actions]
-        DeltaTable(table).create_write_transaction(
-            changes, "append", delta_schema, commit_properties=properties
-        )
+        log.create_write_transaction(changes, "append", delta_schema, commit_properties=properties)
     else:  # in one commit, too: a table that stood without its rows would look like taken
         create_table_with_add_actions(
             table, delta_schema, actions, configuration=_SETTINGS, commit_properties=properties
@@ -100,9 +100,9 @@ def tidy(table: str, schema: pa.Schema, order: str) -> None:
     Only for the process that alone writes the table: what a killed run wrote and did not commit
     goes too, at the next tidying.
     """
-    if not DeltaTable.is_deltatable(table):
+    log = _opened(table)
+    if log is None:
         return
-    log = DeltaTable(table)
     small = [name for name, size in _sizes(log).items() if size < SMALL_BYTES]
     if len(small) < SMALL_FILES:
         return
@@ -121,24 +121,45 @@ def _sizes(log: DeltaTable) -> dict[str, int]:
     return dict(zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist(), strict=True))
 
 
+@dataclass(frozen=True)
+class Listing:
+    """A table's last version: the name that no other table has, its number, the files' paths."""
+
+    name: str
+    version: int
+    columns: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def listing(table: str) -> Listing | None:
+    """The last version of a table; None where there is no table."""
+    log = _opened(table)
+    if log is None:
+        return None
+    _, root = fsspec.core.url_to_fs(table)
+    files = tuple(sorted(f"{root}/{name}" for name in _sizes(log)))
+    columns = tuple(field.name for field in log.schema().fields)
+    return Listing(str(log.metadata().id), log.version(), columns, files)
+
+
 def active_files(table: str) -> list[str]:
     """Paths of the files that the table's last version names; none where there is no table."""
-    if not DeltaTable.is_deltatable(table):
-        return []
-    _, root = fsspec.core.url_to_fs(table)
-    return sorted(f"{root}/{name}" for name in _sizes(DeltaTable(table)))
-
-
-def table_id(table: str) -> str:
-    """The name that a table got when it was made, and that no other has."""
-    return str(DeltaTable(table).metadata().id)
+    last = listing(table)
+    return list(last.files) if last else []
 
 
 def mark_of(table: str, writer: str) -> int:
     """How far a writer has come (see commit_parts), 0 where it has not begun."""
-    if not DeltaTable.is_deltatable(table):
-        return 0
-    return int(DeltaTable(table).transaction_version(writer) or 0)
+    log = _opened(table)
+    return 0 if log is None else int(log.transaction_version(writer) or 0)
+
+
+def _opened(table: str) -> DeltaTable | None:
+    """A table's log, replayed: what opening costs, so it is not opened to see whether it exists."""
+    try:
+        return DeltaTable(table)
+    except TableNotFoundError:
+        return None
 
 
 def open_rows(
@@ -148,9 +169,10 @@ def open_rows(
 
     Only the table's log is read. A reader still filters the rows, which needs few row groups.
     """
-    if not DeltaTable.is_deltatable(table):
+    log = _opened(table)
+    if log is None:
         return None
-    actions = _actions(table)
+    actions = _actions(log)
     keep = pd.Series(True, index=actions.index)
     if after is not None:
         keep &= actions[f"max.{order}"] > after
@@ -166,21 +188,17 @@ def open_rows(
 
 
 def parts_after(table: str, order: str, after: datetime) -> list[Part]:
-    """The committed files whose rows have ``order`` after an instant."""
-    if not DeltaTable.is_deltatable(table):
+    """The committed files that can hold rows with ``order`` after an instant."""
+    log = _opened(table)
+    if log is None:
         return []
-    actions = _actions(table)
-    actions = actions[actions[f"min.{order}"] > pd.Timestamp(after)].sort_values("path")
+    actions = _actions(log)
+    actions = actions[actions[f"max.{order}"] > pd.Timestamp(after)].sort_values("path")
     names = ("path", "size_bytes", "num_records", f"min.{order}", f"max.{order}")
     rows = zip(*(actions[name] for name in names), strict=True)
     return [Part(path, size, n, _stamp(low), _stamp(high)) for path, size, n, low, high in rows]
 
 
-def _actions(table: str) -> pd.DataFrame:
-    frame: pd.DataFrame = pa.table(DeltaTable(table).get_add_actions(flatten=True)).to_pandas()
+def _actions(log: DeltaTable) -> pd.DataFrame:
+    frame: pd.DataFrame = pa.table(log.get_add_actions(flatten=True)).to_pandas()
     return frame
-
-
-def part_to_json(part: Part) -> dict[str, object]:
-    """Plain values, to cross from a worker in a data frame."""
-    return asdict(part)

@@ -51,7 +51,8 @@ settings.load_profile("tests")
 
 BOX = (-104.99, 39.73, -104.97, 39.75)  # west, south, east, north of the tiny city
 NOW = datetime(2024, 6, 15, 12, tzinfo=UTC)
-FOREVER = NOW + timedelta(days=1000)
+DAY = timedelta(days=1)
+FOREVER = NOW + 1000 * DAY
 CLOCK = "%m/%d/%Y %I:%M:%S %p"
 KEPT, MERGED, CONFLICT = "kept", "merged", "duplicate key"
 
@@ -210,10 +211,10 @@ class City:
         """What a night at ``now`` does first."""
         intake = self.intake(now, cutoff)
         with intake.cluster:
-            is_begun = self.store.has_silver
+            is_begun = self.store.has_silver or self.store.has_bronze
             if is_begun:
                 resume(intake, self.grid)
-            fresh = new_deliveries(self.config, intake.source, self.store)
+            fresh = new_deliveries(self.config, intake.source.deliveries(), self.store)
             if not fresh:
                 return IngestRecord()
             batch = bring(intake, fresh, known_floor(intake.cutoff, now) if is_begun else None)
@@ -249,9 +250,14 @@ class City:
 
 
 @pytest.fixture
-def city(tmp_path: Path, grid: HexGrid, monkeypatch: pytest.MonkeyPatch) -> City:
-    """A city of files part*.csv that may begin with few incidents."""
+def may_be_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A city may begin with few incidents."""
     monkeypatch.setattr("pipeline.enough.MIN_INCIDENTS", 1)
+
+
+@pytest.fixture
+def city(tmp_path: Path, grid: HexGrid, may_be_small: None) -> City:
+    """A city of files part*.csv that may begin with few incidents."""
     return City(tmp_path, make_config(tmp_path, source={"path": str(tmp_path / "part*.csv")}), grid)
 
 

@@ -130,6 +130,15 @@ def test_faults_are_one_line_and_a_code(
     assert not (city.parent / "store" / "runs").exists()
 
 
+def test_an_export_does_not_replace_the_configuration(
+    city: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = city.read_text()
+    assert run(monkeypatch, "export", "quarantine", city, city) == 78
+    assert f"{city} is there already" in capfd.readouterr().err
+    assert city.read_text() == before
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['hexcast', '--help']\n"

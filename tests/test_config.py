@@ -69,7 +69,6 @@ CHICAGO = {
         "RITUALISM",
         "SEX OFFENSE",
         "STALKING",
-        "WEAPONS VIOLATION",
     ],
     "left out": [
         "NARCOTICS",
@@ -79,6 +78,7 @@ CHICAGO = {
         "LIQUOR LAW VIOLATION",
         "INTERFERENCE WITH PUBLIC OFFICER",
         "CONCEALED CARRY LICENSE VIOLATION",
+        "WEAPONS VIOLATION",
         "NON-CRIMINAL",
         "NON - CRIMINAL",
         "NON-CRIMINAL (SUBJECT SPECIFIED)",

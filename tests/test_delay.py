@@ -18,6 +18,7 @@ from pipeline.delay import (
     count_delays,
     exposures,
     maturity,
+    newest_occurrence,
     reported_share,
     share_at,
 )
@@ -166,6 +167,20 @@ def test_a_constant_lag_of_a_week_is_a_step():
     assert shares.tolist() == [0.0 if edge < 168 else 1.0 for edge in DELAY_EDGES]
     assert maturity(shares) == timedelta(hours=168)
     assert share_at(shares, np.array([0.0, 144.0, 168.0, 5000.0])).tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("days", [0.2, 7, 45, 62, 95, 115, 140])
+def test_labels_of_a_feed_that_lags_wait_for_it(days):
+    """No incident of the newest days is known, and they must not be taken for calm."""
+    hour = (START - EPOCH) // HOUR + np.arange(24 * 500, dtype=np.int64)
+    known = arrivals(hour, np.full(len(hour), 24.0 * days))
+    cutoff = START + timedelta(days=500)
+    table = night_by_night(known.until(cutoff), cutoff)
+    wait = maturity(reported_share(table, cutoff))
+    assert timedelta(days=days) <= wait <= timedelta(days=1.4 * days + 1)
+    newest = newest_occurrence(table, cutoff)
+    assert newest is not None
+    assert timedelta(0) <= cutoff - newest <= timedelta(days=days + 1)
 
 
 def test_maturity_is_the_first_edge_with_the_share():

@@ -77,7 +77,6 @@ def test_every_row_comes_out_and_reads_back(tmp_path: Path) -> None:
     rows += [{"reason": "=1+1", "id": "@x", "delivery": "+a|b", "row": "-1.5"}]
     store = quarantine(tmp_path / "store", rows, files=3)
     out = tmp_path / "out.csv"
-    out.write_text("older")
     assert export_quarantine(store, out) == 501
     found = {row["id"]: row for row in read(out)}
     assert len(found) == 501
@@ -111,12 +110,21 @@ def test_no_more_than_a_batch_is_in_memory(tmp_path: Path, monkeypatch: pytest.M
     assert sum(sizes) == 1000 * len(COLUMNS)
 
 
-def test_an_export_that_breaks_leaves_the_old_file(
+def test_a_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    store = quarantine(tmp_path / "store", [{"reason": "no time", "id": "1"}])
+    out = tmp_path / "city.yaml"
+    out.write_text("name: city")
+    with pytest.raises(ConfigError, match=r"city\.yaml is there already: give another path"):
+        export_quarantine(store, out)
+    assert out.read_text() == "name: city"
+    assert {path.name for path in tmp_path.iterdir()} == {"store", "city.yaml"}
+
+
+def test_an_export_that_breaks_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = quarantine(tmp_path / "store", [{"reason": "no time", "id": "1"}])
     out = tmp_path / "out.csv"
-    out.write_text("older")
 
     def fail(_: list[Any]) -> list[str]:
         raise RuntimeError("killed")
@@ -124,8 +132,7 @@ def test_an_export_that_breaks_leaves_the_old_file(
     monkeypatch.setattr(exporting, "_texts", fail)
     with pytest.raises(RuntimeError, match="killed"):
         export_quarantine(store, out)
-    assert out.read_text() == "older"
-    assert {path.name for path in tmp_path.iterdir()} == {"store", "out.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {"store"}
 
 
 def test_nothing_to_export_and_nowhere_to_write_are_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,20 @@ def test_a_file_that_means_nothing_is_refused(tmp_path: Path, text: str, words: 
         load_config(path)
     assert words in str(fault.value)
     assert str(path) in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("start: 2024-13-45", "month must be in 1..12"),
+        ("a: " + "[" * 3000, "cannot be read as YAML"),
+        ("a: &x {b: 1}\nc: {<<: *x}", "<< is not read: write the keys out"),
+        ("output: /x", "output: '/x' holds no keys"),
+    ],
+)
+def test_odd_yaml_is_an_error_in_words(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load_config(written(tmp_path, text), out=tmp_path / "out")
 
 
 def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:

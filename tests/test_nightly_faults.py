@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import geopandas
+import numpy as np
 import pandas as pd
 import pytest
 from cities import Small, midnight, reported_at, small_config
@@ -54,6 +56,55 @@ def test_a_night_that_broke_goes_on_where_it_stopped(
         for run in (broken.run, whole.run)
     )
     pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_silver_and_cube_are_made_again_from_bronze(
+    tmp_path: Path, cluster: dict[str, str]
+) -> None:
+    """Of a city without boundary, too, whose extent is measured anew."""
+    rows = Small().rows()
+    late = reported_at(rows) > FIRST
+    stores = [
+        small_config(tmp_path / name, rows[~late], cluster=cluster, grid={"resolution": 8})
+        for name in ("whole", "again")
+    ]
+    for config in stores:
+        run_night(config, FIRST, FIRST, until="cube")
+        news = rows[late & (reported_at(rows) <= SECOND)]
+        news.to_csv(Path(config.output.path).parent / "in" / "b.csv", index=False)
+        run_night(config, SECOND, SECOND, until="cube")
+    root = Path(stores[1].output.path)
+    shutil.rmtree(root / "cube")
+    with pytest.raises(ConfigError, match="with it went the grid"):
+        run_night(stores[1], SECOND, SECOND, until="cube")
+    shutil.rmtree(root / "silver")
+    shutil.rmtree(root / "cube")
+    again, whole = (run_night(config, SECOND, SECOND, until="cube") for config in stores[::-1])
+    assert again.manifest["incidents_known"] == whole.manifest["incidents_known"] > 1000
+    one, other = (open_cube(Store(config.output.path).cube)["counts"] for config in stores)
+    assert np.array_equal(one.to_numpy(), other.to_numpy())
+
+
+def test_what_is_not_ours_is_not_written_into(tmp_path: Path) -> None:
+    config = small_config(tmp_path, Small().rows())
+    theirs = Path(Store(config.output.path).bronze) / "mine.parquet"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"of somebody else")
+    with pytest.raises(ConfigError, match=r"mine\.parquet is none of ours"):
+        run_night(config, NOW, FIRST)
+    assert theirs.read_bytes() == b"of somebody else"
+
+
+def test_a_clock_that_went_back_loses_nothing(tmp_path: Path, cluster: dict[str, str]) -> None:
+    """What comes in while the clock is behind the cube is known after what the cube has passed."""
+    rows = Small().rows()
+    late = reported_at(rows) > FIRST
+    config = small_config(tmp_path, rows[~late], cluster=cluster)
+    run_night(config, midnight(112), midnight(112), until="cube")
+    rows[late & (reported_at(rows) <= SECOND)].to_csv(tmp_path / "in" / "b.csv", index=False)
+    run_night(config, SECOND, SECOND, until="cube")
+    last = run_night(config, midnight(113), midnight(113), until="cube").manifest
+    assert last["incidents_known"] == (reported_at(rows) <= SECOND).sum()
 
 
 def _break(*_: object, **__: object) -> None:

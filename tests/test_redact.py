@@ -25,6 +25,10 @@ HELD = [
     f"https://city.example/feed.csv?token={SECRET}",
     f"https://city.example/feed.csv?sv=2022&sig={SECRET}%3D&se=2030",
     f"https://city.example/feed.csv?KEY={SECRET}",
+    f"https://city.example/scl/fi/feed.csv?rlkey={SECRET}&dl=1",
+    f"https://city.example/api/feed?code={SECRET}",
+    f"https://city.example/feed.csv#access_token={SECRET}",
+    f"https://city.example/feed.csv#part&sig={SECRET}",
     f"https://b.s3.amazonaws.com/f.csv?X-Amz-Credential={SECRET}&X-Amz-Signature={SECRET}",
     f"https://city.example/f.csv?client_secret={SECRET}&password={SECRET}&api-key={SECRET}",
 ]

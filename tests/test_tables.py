@@ -20,11 +20,10 @@ from pipeline import tables
 from pipeline.tables import (
     active_files,
     commit_parts,
+    listing,
     mark_of,
     open_rows,
-    part_to_json,
     parts_after,
-    table_id,
     tidy,
     write_part,
 )
@@ -74,9 +73,8 @@ def test_row_groups_are_in_order_so_that_few_are_read(table, monkeypatch):
     assert all(high <= low for (_, high), (low, _) in pairwise(ends))
 
 
-def test_a_part_crosses_between_processes_as_plain_values(table):
+def test_a_part_says_how_large_it_is(table):
     part = write_part(table, night(0), SCHEMA, "at")
-    assert tables.Part(**part_to_json(part)) == part
     assert (part.rows, part.size) == (3, Path(table, part.path).stat().st_size)
 
 
@@ -110,13 +108,16 @@ def test_marks_outlive_the_checkpoints(table):
 def test_every_table_has_its_own_name(tmp_path):
     for name in "ab":
         commit(str(tmp_path / name), 0)
-    assert table_id(str(tmp_path / "a")) != table_id(str(tmp_path / "b"))
-    first = table_id(str(tmp_path / "a"))
+    one, other = (listing(str(tmp_path / name)) for name in "ab")
+    assert one.name != other.name
     commit(str(tmp_path / "a"), 1)
-    assert table_id(str(tmp_path / "a")) == first
+    later = listing(str(tmp_path / "a"))
+    assert (later.name, later.version) == (one.name, one.version + 1)
+    assert later.columns == tuple(SCHEMA.names)
+    assert listing(str(tmp_path / "c")) is None
 
 
-def test_parts_after_an_instant_are_those_not_yet_taken(table):
+def test_parts_after_an_instant_are_those_that_can_hold_more(table):
     for number in range(3):
         at = START + timedelta(days=number, milliseconds=1)
         rows = night(number).assign(at=pd.Timestamp(at))
@@ -124,8 +125,9 @@ def test_parts_after_an_instant_are_those_not_yet_taken(table):
     assert parts_after(f"{table}-none", "at", START) == []
     for number in range(3):
         at = START + timedelta(days=number, milliseconds=1)
-        assert len(parts_after(table, "at", at)) == 2 - number
-        found = {datetime.fromisoformat(part.low) for part in parts_after(table, "at", at - TICK)}
+        after = timedelta(milliseconds=1)  # of which the range of a file is told
+        assert len(parts_after(table, "at", at + after)) == 2 - number
+        found = {datetime.fromisoformat(part.low) for part in parts_after(table, "at", at)}
         assert min(found) == at
         assert len(found) == 3 - number
 

@@ -6,21 +6,24 @@ holds what a delivery said that was new, and of keys that changed, whether it st
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.errors import ConfigError
 from pipeline.ingest.keys import Keys
 from pipeline.sources.config import Columns
 from pipeline.sources.source import DELIVERY, MALFORMED, Part
-from pipeline.tables import part_to_json, write_part
+from pipeline.tables import Part as File
+from pipeline.tables import listing, write_part
 
 KEY, CONTENT, SAID = "_key", "_content", "_said"
 INGESTED_AT, RUN_DATE, KNOWN_FROM = "_ingested_at", "_run_date", "_known_from"
@@ -62,11 +65,28 @@ def identified(raw: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     parts = columns.key_parts
     for names in parts:
         filled = (text[list(names)] != "").all(axis=1) & (keys == "")
-        value = text[names[0]].str.cat([text[name] for name in names[1:]], sep="|")
+        value = _joined([text[name] for name in names])
         keys = keys.mask(filled, value if len(parts) == 1 else "+".join(names) + ":" + value)
     blank = keys == ""
     keys[blank] = [f"row:{content:016x}" for content in hashed[blank]]
     return raw.assign(**{KEY: keys, CONTENT: hashed.view(np.int64)})
+
+
+def _joined(parts: Sequence[pd.Series]) -> pd.Series:
+    """The texts of a key's columns as one, in which each can be told."""
+    if len(parts) == 1:
+        return parts[0]
+    first, *rest = [part.str.replace(r"([\\|])", r"\\\1", regex=True) for part in parts]
+    return first.str.cat(rest, sep="|")
+
+
+def key_values(key: str, columns: Columns) -> list[str]:
+    """The texts that a key was joined of, see identified."""
+    if len(columns.key_parts) > 1:
+        key = key.partition(":")[2]
+    elif len(columns.key_parts[0]) == 1:
+        return [key]
+    return [re.sub(r"\\(.)", r"\1", part) for part in re.findall(r"(?:[^|\\]|\\.)+", key)]
 
 
 def as_bronze(raw: pd.DataFrame, columns: Columns) -> pd.DataFrame:
@@ -79,12 +99,14 @@ def as_bronze(raw: pd.DataFrame, columns: Columns) -> pd.DataFrame:
 class Taken:
     """What became of some delivered rows.
 
-    ``rows``: how many; ``part``: the file of the new ones; ``said``: (key, source, said, content)
+    ``rows``: how many; ``file``: of the new ones, None where there is none; ``malformed``: the text
+    of rows that no key could be read from; ``said``: (key, source, said, content)
     of the others; ``heard``: those of them that are heard (see Keys.said_before), in full.
     """
 
     rows: int
-    part: dict[str, Any] | None
+    file: File | None
+    malformed: tuple[str, ...]
     said: pa.Table
     heard: pd.DataFrame
 
@@ -99,14 +121,13 @@ def take(parts: Sequence[Part], columns: Columns, keys: Keys, table: str, stamps
     return Taken(
         len(rows),
         write_rows(rows[said == "new"].assign(**{SAID: ROW}), columns, table, stamps),
+        tuple(rows.loc[rows[MALFORMED] != "", MALFORMED]),
         pa.Table.from_pandas(others, preserve_index=False),
         rows[said == "heard"],
     )
 
 
-def write_rows(
-    rows: pd.DataFrame, columns: Columns, table: str, stamps: Stamps
-) -> dict[str, Any] | None:
+def write_rows(rows: pd.DataFrame, columns: Columns, table: str, stamps: Stamps) -> File | None:
     """The rows as one file below ``table``, uncommitted; None where there are none."""
     if rows.empty:
         return None
@@ -115,11 +136,37 @@ def write_rows(
         **{INGESTED_AT: stamps.ingested_at, RUN_DATE: stamps.run_date, KNOWN_FROM: known_from}
     )
     schema = bronze_schema(columns)
-    return part_to_json(write_part(table, stamped, schema, INGESTED_AT))
+    return write_part(table, stamped, schema, INGESTED_AT)
 
 
-def read_rows(path: str, schema: pa.Schema) -> pd.DataFrame:
-    """The rows of one bronze file."""
-    frame: pd.DataFrame = pq.read_table(path, schema=schema).to_pandas()
+def read_rows(path: str, schema: pa.Schema, of: datetime | None = None) -> pd.DataFrame:
+    """The rows of one bronze file, or of one ingestion in it."""
+    chosen = pc.field(INGESTED_AT) == pa.scalar(of, _TIME) if of else None
+    frame: pd.DataFrame = pq.read_table(path, schema=schema, filters=chosen).to_pandas()
     text = [name for name in schema.names if schema.field(name).type == pa.string()]
     return frame.astype(dict.fromkeys(text, "str"))
+
+
+def by_instant(table: str, files: Sequence[File]) -> dict[datetime, list[File]]:
+    """Committed files of bronze by ingestion, the oldest first.
+
+    One that was made of many stands under each of theirs, with the number of its rows.
+    """
+    found: dict[datetime, list[File]] = {}
+    for file in files:
+        column = pq.read_table(f"{table}/{file.path}", columns=[INGESTED_AT])[INGESTED_AT]
+        for value in column.value_counts().to_pylist():
+            part = replace(file, rows=value["counts"])
+            found.setdefault(value["values"], []).append(part)
+    return dict(sorted(found.items()))
+
+
+def require_columns(table: str, columns: Columns) -> None:
+    """Raise ConfigError where the rows that are held were taken in without a column."""
+    last = listing(table)
+    missing = [name for name in columns.names if last and name not in last.columns]
+    if missing:
+        raise ConfigError(
+            f"{table} holds no column {missing[0]!r}, so that nothing can be made of it again with "
+            "this configuration: undo the change of source.columns, or give another output.path"
+        )

@@ -7,9 +7,8 @@ reason for its quarantine and its text.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -17,19 +16,18 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from grids.hexgrid import OUTSIDE, HexGrid, locate_cells
-from grids.hours import localize
 from pipeline.config import Config
 from pipeline.ingest.bronze import CONTENT, KEY, KNOWN_FROM, ROW, SAID
+from pipeline.ingest.clocks import joined, parse_times
 from pipeline.ingest.points import split_points, to_numbers
-from pipeline.sources.config import EPOCHS, Clock, Source, clock_columns
+from pipeline.sources.config import Source
 from pipeline.sources.source import DELIVERY, MALFORMED
 
-NEAR_ZERO_DEGREES = 0.5
-AN_INSTANT = pd.Timedelta("1us")
+NEAR_ZERO_DEGREES = 1.5  # withheld places are written as 0, and as -1
+AN_INSTANT, A_DAY = pd.Timedelta("1us"), timedelta(days=1)
 UTC_TIME = "datetime64[us, UTC]"
-# Times beyond are unreadable: nanoseconds, in which some texts are read, reach little further.
-READABLE = pd.Timestamp("1700-01-01"), pd.Timestamp("2200-01-01")
-_OFFSET = r"\d[T ].*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
+# A number as spreadsheets and floats write it: 2.024E+11 stands for a hundred million keys.
+_ROUNDED = r"(?:^|[:|])\d(?:\.\d+)?[eE]\+\d{2,}(?:$|\|)"
 
 CLEAN = {
     "id": "str",
@@ -72,6 +70,11 @@ class Cleaner:
     def _transformer(self) -> Transformer:
         return Transformer.from_crs(self.config.source.crs, "EPSG:4326", always_xy=True)
 
+    @property
+    def _soon(self) -> datetime:
+        """Clocks up to here are believed, and known when they have come: 23:59 may mean the day."""
+        return self.now + A_DAY
+
     def __call__(self, delivered: pd.DataFrame) -> pd.DataFrame:
         """Canonical incidents of bronze rows, in their order; columns as in CLEAN."""
         names = list(self.config.source.columns.names)
@@ -84,6 +87,7 @@ class Cleaner:
         out["delivery"] = delivered[DELIVERY]
         reasons = _Reasons(text.index)
         reasons.add("malformed row", raw[MALFORMED] != "")
+        reasons.add("key without its last digits", out["id"].str.contains(_ROUNDED))
         self._times(text, out, reasons, delivered[KNOWN_FROM])
         self._places(text, out, reasons)
         self._offence(text, out, reasons)
@@ -102,11 +106,12 @@ class Cleaner:
         reasons.add("no time", clock == "")
         reasons.add("unreadable time", first.isna())
         reasons.add("before the start", first < self.config.start)
-        reasons.add("in the future", first > self.now)
+        reasons.add("in the future", first > self._soon)
         out["occurred_from"], out["occurred_until"] = first, self._until(text, first)
         lag = pd.Timedelta(self.config.source.delivery_lag)
         known = reported = self._reported(text, first, reasons) + lag
         out["revised_at"] = self._revised(text, reasons)
+        # The time of a revision is when the source showed it: no lag comes on top.
         known = known.where(~(out["revised_at"] > known), out["revised_at"])
         known = known.where(~(floor > known), floor)
         # A report time is the same in every delivery, and so is what is drawn up to it.
@@ -125,7 +130,7 @@ class Cleaner:
         reported, _, _ = self._instants(clock)
         reasons.add("no report time", clock == "")
         reasons.add("unreadable report time", reported.isna())
-        reasons.add("reported in the future", reported > self.now)
+        reasons.add("reported in the future", reported > self._soon)
         return first.where(~(reported > first), reported)
 
     def _revised(self, text: pd.DataFrame, reasons: _Reasons) -> pd.Series:
@@ -134,7 +139,7 @@ class Cleaner:
         clock = joined(text, self.config.source.columns.revised_at)
         revised, _, _ = self._instants(clock)
         reasons.add("unreadable revision time", revised.isna() & (clock != ""))
-        reasons.add("revised in the future", revised > self.now)
+        reasons.add("revised in the future", revised > self._soon)
         return revised
 
     def _drawn(self, out: pd.DataFrame, latest: pd.Series) -> pd.Series:
@@ -213,51 +218,6 @@ class _Reasons:
 
     def add(self, reason: str, found: pd.Series | NDArray[np.bool_]) -> None:
         self.text = self.text.mask(np.asarray(found, bool) & (self.text == ""), reason)
-
-
-def joined(text: pd.DataFrame, clock: Clock) -> pd.Series:
-    """The text of a time that may stand in several columns: their texts, parted by one blank."""
-    first, *rest = clock_columns(clock)
-    parts = [text[name] for name in rest]
-    return text[first].str.cat(parts, sep=" ").str.strip() if parts else text[first]
-
-
-def parse_times(
-    column: pd.Series, formats: tuple[str, ...], zone: ZoneInfo
-) -> tuple[pd.Series, pd.Series, pd.Series]:
-    """UTC in microseconds, with masks of the ambiguous and of the nonexistent local times.
-
-    Each text is read by the first format that can, else it is NaT. One with an offset from UTC is
-    an instant; any other is what the local clock showed.
-    """
-    clock = pd.Series(pd.NaT, index=column.index, dtype="datetime64[us]")
-    has_offset = pd.Series(False, index=column.index)
-    rest = column.str.contains(r"\d")  # pandas would take "now" and "today" for the present time
-    for form in formats:
-        if not rest.any():
-            break
-        if form in EPOCHS:
-            numbers = to_numbers(column[rest])
-            parsed = pd.to_datetime(numbers, unit=EPOCHS[form], errors="coerce", utc=True)
-        else:
-            text = _padded(column[rest], form)
-            parsed = pd.to_datetime(text, format=form, errors="coerce", utc=True)
-        clock[rest] = parsed.dt.tz_localize(None).dt.as_unit("us")
-        is_iso = form == "ISO8601"
-        is_instant = "%z" in form.lower() or form in EPOCHS
-        has_offset[rest] = column[rest].str.contains(_OFFSET) if is_iso else is_instant
-        rest &= clock.isna()
-    clock = clock.where(clock.between(*READABLE))
-    local, ambiguous, nonexistent = localize(clock.where(~has_offset), zone)
-    return local.where(~has_offset, clock.dt.tz_localize("UTC")), ambiguous, nonexistent
-
-
-def _padded(column: pd.Series, form: str) -> pd.Series:
-    """Clocks like 130, for 01:30, in four digits, where the format ends in such a clock."""
-    if not form.endswith("%H%M"):
-        return column
-    clock = r"(?<!\d)(\d{1,4})(?:\.0+)?$"
-    return column.str.replace(clock, lambda found: found[1].zfill(4), regex=True)
 
 
 def _raw_rows(raw: pd.DataFrame, wanted: pd.Series) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from pipeline.ingest.bronze import (
     SAID,
     Stamps,
     Taken,
+    key_values,
     take,
     write_rows,
 )
@@ -50,11 +52,6 @@ class Batch:
     absent: int = 0
     live: int = 0
 
-    @property
-    def rows(self) -> int:
-        """Rows in the files, statements about keys included."""
-        return sum(file.rows for file in self.files)
-
 
 def take_in(
     source: Source, parts: Sequence[Part], store: Store, stamps: Stamps, cluster: LazyCluster
@@ -74,20 +71,34 @@ def take_in(
     if not rows_in:
         names = ", ".join(dict.fromkeys(part.address for part in parts[:3]))
         raise EmptyDeliveryError(f"{names}: only a header, no rows: deliver it again")
-    files = [File(**some.part) for some in taken if some.part]
+    files = [some.file for some in taken if some.file]
     if keys.is_empty:
         return Batch(tuple(files), stamps, rows_in, 0)
+    return _beside_what_was_said(taken, files, keys, source, store, stamps)
+
+
+def _beside_what_was_said(
+    taken: Sequence[Taken],
+    files: list[File],
+    keys: Keys,
+    source: Source,
+    store: Store,
+    stamps: Stamps,
+) -> Batch:
+    """The batch with statements about keys that change or are gone."""
     said = pa.concat_tables([some.said for some in taken])
     revived = _revived(taken, said, keys, source)
     told = _keys_in(files, store)
     again = _again(said, [*told.chunks, pa.array(revived[KEY], pa.string())])
     live = keys.live() if source.delivers == "snapshot" else pa.array([], pa.string())
     absent = _absent(live, keys, told, said)
+    garbled = [text for some in taken for text in some.malformed]
+    absent = absent[~_may_stand_in(garbled, absent[KEY], source)]
     extra = pd.concat([revived.assign(**{SAID: ROW}), again, absent], ignore_index=True)
     statements = write_rows(_complete(extra, source), source.columns, store.bronze, stamps)
-    files += [File(**statements)] if statements else []
-    repeated = len(said) - len(revived)
-    return Batch(tuple(files), stamps, rows_in, repeated, absent=len(absent), live=len(live))
+    files = [*files, statements] if statements else files
+    rows, repeated = sum(some.rows for some in taken), len(said) - len(revived)
+    return Batch(tuple(files), stamps, rows, repeated, absent=len(absent), live=len(live))
 
 
 def bundled(parts: Sequence[Part]) -> list[tuple[Part, ...]]:
@@ -151,6 +162,15 @@ def _absent(live: pa.Array, keys: Keys, told: pa.ChunkedArray, said: pa.Table) -
     return pd.DataFrame(
         {KEY: latest["id"], CONTENT: latest["content"], DELIVERY: latest["source"], SAID: ABSENT}
     )
+
+
+def _may_stand_in(garbled: Sequence[str], ids: pd.Series, source: Source) -> pd.Series:
+    """Keys whose text stands in a line that could not be read: they may not be gone at all."""
+    if not garbled:
+        return pd.Series(False, index=ids.index)
+    ends = rf'[{re.escape(source.delimiter)}"\n]'
+    there = {field.strip() for line in garbled for field in re.split(ends, line)}
+    return ids.map(lambda key: there.issuperset(key_values(key, source.columns))).astype(bool)
 
 
 def _complete(rows: pd.DataFrame, source: Source) -> pd.DataFrame:

@@ -19,12 +19,17 @@ from grids.hours import EPOCH
 from pipeline.config import Config
 from pipeline.enough import require_history
 from pipeline.errors import DataError
-from pipeline.ingest.bronze import INGESTED_AT, Stamps, bronze_schema
+from pipeline.ingest.bronze import (
+    INGESTED_AT,
+    Stamps,
+    bronze_schema,
+    by_instant,
+    require_columns,
+)
 from pipeline.ingest.clean import Cleaner
 from pipeline.ingest.delivering import Batch, take_in
 from pipeline.ingest.keys import Keys
 from pipeline.ingest.settling import settle_files
-from pipeline.quality.assess import require_few_deletions
 from pipeline.quality.history import save
 from pipeline.quality.recipe import judge
 from pipeline.quality.record import QualityRecord
@@ -36,6 +41,7 @@ from pipeline.tables import Part, commit_parts, mark_of, parts_after, tidy
 # A delivery that a night fetches within this time of its cutoff counts as known at the cutoff,
 # as far as its rows were reported by then; a later one as known when it was fetched.
 DELIVERY_GRACE = timedelta(hours=6)
+_TICK = timedelta(milliseconds=1)  # how finely a table's log keeps the range of a file
 _MARK = "bronze"  # how far quarantine and silver have come: the ingestion's microseconds
 _SNAPSHOT = "snapshot"  # a snapshot is taken whole, whatever the files that it came in
 
@@ -80,17 +86,15 @@ class Intake:
         """An instant of ingestion after every earlier one, and the night's local date."""
         last = mark_of(self.store.silver, _MARK)
         now = self.now.replace(microsecond=self.now.microsecond // 1000 * 1000)
-        # Whole milliseconds: that is how finely a table's log keeps the range of a file.
-        instant = max(now, EPOCH + timedelta(microseconds=last) + timedelta(milliseconds=1))
+        instant = max(now, EPOCH + timedelta(microseconds=last) + _TICK)
         run_date = f"{self.cutoff.astimezone(self.config.zone):%Y-%m-%d}"
         return Stamps(instant, run_date, known_from)
 
 
-def new_deliveries(config: Config, source: IncidentSource, store: Store) -> list[Delivery]:
+def new_deliveries(config: Config, deliveries: Sequence[Delivery], store: Store) -> list[Delivery]:
     """Deliveries that were not taken in as they are now; of a snapshot all, or none."""
-    deliveries = source.deliveries()
     if not store.has_silver:
-        return deliveries
+        return list(deliveries)
     keys, marks = Keys(store.keys, config.source.reading), _marks(config, deliveries)
     taken = keys.taken()
     fresh = {name for name, version in marks.items() if taken.get(name) != version}
@@ -117,8 +121,6 @@ def bring(intake: Intake, deliveries: Sequence[Delivery], known_from: datetime |
 
     Raises DataError, and EmptyDeliveryError where they hold no row.
     """
-    if not intake.store.has_silver:
-        intake.store.clear()  # what a first night left that did not get as far as silver
     parts = intake.source.fetch(deliveries, intake.store.landing)
     stamps = intake.stamps(known_from)
     return take_in(intake.config.source, parts, intake.store, stamps, intake.cluster)
@@ -135,8 +137,6 @@ def ingest(
     """
     store, config = intake.store, intake.config
     is_first = not store.has_silver
-    if not intake.accept:
-        require_few_deletions(batch.absent, batch.live, config.quality.stop_deleted)
     outcomes = _settle(intake, batch.files, batch.stamps.ingested_at, grid)
     record = _record(deliveries, batch, outcomes)
     if is_first and not record.kept:
@@ -174,17 +174,31 @@ def _judge(
         intake.config.zone,
         intake.config.quality,
         intake.accept,
+        batch.absent,
+        batch.live,
     )
 
 
+def unsettled(store: Store) -> dict[datetime, list[Part]]:
+    """Files of bronze, by ingestion, that silver does not hold: of a killed run, or all of them."""
+    after = EPOCH + timedelta(microseconds=mark_of(store.silver, _MARK))
+    files = parts_after(
+        store.bronze, INGESTED_AT, after + _TICK
+    )  # a file's range ends a tick later
+    found = by_instant(store.bronze, files)
+    return {instant: found[instant] for instant in found if instant > after}
+
+
 def resume(intake: Intake, grid: HexGrid) -> None:
-    """Settle and commit what bronze holds and silver does not, because a run was killed."""
-    Keys.of(intake.store, intake.config.source.reading)
-    after = EPOCH + timedelta(microseconds=mark_of(intake.store.silver, _MARK))
-    files = parts_after(intake.store.bronze, INGESTED_AT, after)
-    for instant in sorted({file.low for file in files}):
-        batch = [file for file in files if file.low == instant]
-        ingested_at = datetime.fromisoformat(instant)
+    """Settle and commit what bronze holds and silver does not, one ingestion after the other.
+
+    Raises ConfigError where bronze lacks a column that is mapped now.
+    """
+    batches = unsettled(intake.store)
+    if batches:
+        require_columns(intake.store.bronze, intake.config.source.columns)
+    for ingested_at, batch in batches.items():
+        Keys.of(intake.store, intake.config.source.reading)
         _commit(intake.store, ingested_at, _settle(intake, batch, ingested_at, grid))
 
 

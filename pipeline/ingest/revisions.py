@@ -14,11 +14,14 @@ import pandas as pd
 
 from pipeline.ingest.bronze import ABSENT, AGAIN, ROW
 from pipeline.ingest.clean import UTC_TIME
-from pipeline.ingest.keys import DUPLICATE_KEY, ELSEWHERE
+from pipeline.ingest.key_tables import DUPLICATE_KEY, ELSEWHERE
 
 REPLACED = {"was_occurred_at": UTC_TIME, "was_cell": "Int64", "was_group": "str"}
 ORDER = ["id", "known_at", "revised_at", "retracted", "delivery", "content"]
 Speakers = defaultdict[tuple[str, int], set[str]]  # (id, content) -> deliveries that say so
+# What a row that takes its incident back may lack: the incident tells where and what it was.
+NOT_NEEDED = ("no coordinates", "unreadable coordinates", "coordinates near 0", "no category")
+EARLIER = "before the start"
 NO_CONTENT = 0  # of an incident that its source no longer delivers: a row that comes back is news
 
 
@@ -35,23 +38,32 @@ class Settled:
     absent: int
 
 
-def settle(rows: pd.DataFrame, previous: pd.DataFrame) -> Settled:
+def settle(
+    rows: pd.DataFrame,
+    previous: pd.DataFrame,
+    is_snapshot: bool = False,
+    first_at: pd.Timestamp | None = None,
+) -> Settled:
     """Merge duplicates and number revisions. Works on any set of whole keys.
 
     ``rows``: cleaned rows (columns of CLEAN) of one ingestion. ``previous``: the newest revision
     of those of their keys that silver knows (columns of keys.LATEST). A row equal to that, or
     older by its revision time, is merged. A row that names its revision time is a revision, and so
     is one that takes an incident back, or one of a delivery that no longer says what was known
-    before. Any other is a conflict: the first known row stands, so that what becomes known later
-    cannot change what was known before. An incident that moves out of the city is taken back.
+    before; of several deliveries at once the last by name is the newest, unless they are the files
+    of one snapshot. Any other is a conflict: the first known row stands, so that what becomes known
+    later cannot change what was known before. An incident that moves out of the city is taken back.
+
+    ``first_at``: when the first ingestion is, in which rows were known when they were reported; but
+    nobody knows when a later delivery of it corrected an earlier one, so that is known from then.
     """
-    rows = _taken_back(rows, previous)
+    rows = _taken_back(rows, previous, is_snapshot)
     good = rows[(rows["reason"] == "") & (rows["said"] != AGAIN)]
     good = good.sort_values(ORDER, kind="stable", na_position="first", ignore_index=True)
     new = good[~_is_repeated(good, previous)]
     several = new["id"].duplicated(keep=False) | new["id"].isin(previous["id"])
     single, rest = _first_revisions(new[~several]), new[several]
-    kept, conflicts, outdated = _settle_by_key(rest, rows, previous)
+    kept, conflicts, outdated = _settle_by_key(rest, rows, previous, is_snapshot, first_at)
     settled = pd.concat([single, _typed(kept, single)], ignore_index=True)
     refused = pd.concat(
         [rows[rows["reason"] != ""], rest.loc[conflicts].assign(reason=DUPLICATE_KEY)]
@@ -60,29 +72,40 @@ def settle(rows: pd.DataFrame, previous: pd.DataFrame) -> Settled:
     return Settled(settled, refused, merged, int((settled["said"] == ABSENT).sum()))
 
 
-def _taken_back(rows: pd.DataFrame, previous: pd.DataFrame) -> pd.DataFrame:
-    """Incidents that were known and are now elsewhere, or no longer delivered, as retractions."""
-    last = previous.set_index("id")
+def _taken_back(rows: pd.DataFrame, previous: pd.DataFrame, is_snapshot: bool) -> pd.DataFrame:
+    """Incidents that were known and are now elsewhere, or no longer delivered, as retractions.
+
+    So are rows that take an incident back without saying where, or what, it was.
+    """
     absent = rows["said"] == ABSENT
-    gone = absent | (rows["reason"].isin(ELSEWHERE) & rows["id"].isin(last.index))
-    if not gone.any():
+    moved = rows["reason"].isin([*ELSEWHERE, EARLIER]) & rows["id"].isin(previous["id"])
+    bare = rows["retracted"] & rows["reason"].isin(NOT_NEEDED)
+    if not (absent | moved | bare).any():
         return rows
     rows = rows.copy()
-    gone &= absent | ~_stands_beside(rows)
-    for name in ("occurred_at", "cell", "group"):
-        rows.loc[absent, name] = last[name].reindex(rows.loc[absent, "id"]).to_numpy()
-    rows.loc[absent, "occurred_from"] = rows.loc[absent, "occurred_at"]
+    before = previous if not bare.any() else pd.concat([previous, rows[_is_sound(rows)]])
+    last = before.drop_duplicates("id").set_index("id")
+    bare &= rows["id"].isin(last.index)
+    gone = absent | bare | (moved & ~_stands_beside(rows, is_snapshot))
+    for name in ("cell", "group"):
+        there = absent | bare
+        rows.loc[there, name] = last[name].reindex(rows.loc[there, "id"]).to_numpy()
+    then = last["occurred_at"].reindex(rows.loc[absent, "id"]).to_numpy()
+    rows.loc[absent, "occurred_at"] = rows.loc[absent, "occurred_from"] = then
     rows.loc[absent, "content"] = NO_CONTENT
     rows.loc[gone, "retracted"] = True
     rows.loc[gone, "reason"] = ""
     return rows
 
 
-def _stands_beside(rows: pd.DataFrame) -> pd.Series:
-    """Rows whose key the same delivery also has a row of that is in the city."""
-    is_sound = (rows["said"] == ROW) & (rows["reason"] == "") & ~rows["retracted"]
-    pairs = pd.MultiIndex.from_frame(rows[["id", "delivery"]])
-    return pd.Series(pairs.isin(pairs[is_sound | (rows["said"] == AGAIN)]), index=rows.index)
+def _is_sound(rows: pd.DataFrame) -> pd.Series:
+    return (rows["said"] == ROW) & (rows["reason"] == "") & ~rows["retracted"]
+
+
+def _stands_beside(rows: pd.DataFrame, is_snapshot: bool) -> pd.Series:
+    """Rows whose key the same delivery, or any file of a snapshot, also has in the city."""
+    pairs = pd.MultiIndex.from_frame(rows[["id"] if is_snapshot else ["id", "delivery"]])
+    return pd.Series(pairs.isin(pairs[_is_sound(rows) | (rows["said"] == AGAIN)]), index=rows.index)
 
 
 def _is_repeated(rows: pd.DataFrame, previous: pd.DataFrame) -> pd.Series:
@@ -93,7 +116,11 @@ def _is_repeated(rows: pd.DataFrame, previous: pd.DataFrame) -> pd.Series:
 
 
 def _settle_by_key(
-    rest: pd.DataFrame, rows: pd.DataFrame, previous: pd.DataFrame
+    rest: pd.DataFrame,
+    rows: pd.DataFrame,
+    previous: pd.DataFrame,
+    is_snapshot: bool,
+    first_at: pd.Timestamp | None,
 ) -> tuple[list[dict[str, Any]], list[object], int]:
     """Revisions, the index of the conflicts, and how many rows were outdated on arrival."""
     kept: list[dict[str, Any]] = []
@@ -112,12 +139,12 @@ def _settle_by_key(
         if key in before:
             speakers[key, before[key]["content"]].add(source)
     for key, group in rest.groupby("id", sort=False):
-        history = _History(before.get(str(key)))
+        history = _History(before.get(str(key)), is_snapshot, first_at)
         for index, row in zip(group.index, group.to_dict("records"), strict=True):
             if history.outdates(row):
                 outdated += 1
-            elif history.is_revised_by(row, speakers):
-                kept.append(history.revise(row))
+            elif (news := history.news_of(row, speakers)) is not None:
+                kept.append(history.revise(row | news))
             else:
                 conflicts.append(index)
     return kept, conflicts, outdated
@@ -126,8 +153,10 @@ def _settle_by_key(
 class _History:
     """What is known of one key so far."""
 
-    def __init__(self, last: dict[str, Any] | None) -> None:
-        self.last = last
+    def __init__(
+        self, last: dict[str, Any] | None, is_snapshot: bool, first_at: pd.Timestamp | None
+    ) -> None:
+        self.last, self.is_snapshot, self.first_at = last, is_snapshot, first_at
         self.revision = -1 if last is None else int(last["revision"])
         self.is_earlier_ingestion = last is not None
 
@@ -139,14 +168,20 @@ class _History:
             return self.is_earlier_ingestion and not row["retracted"]
         return bool(row["revised_at"] < self.last["revised_at"])
 
-    def is_revised_by(self, row: dict[str, Any], speakers: Speakers) -> bool:
-        """Of equal rows of several deliveries that one speaks which no longer says the old."""
+    def news_of(self, row: dict[str, Any], speakers: Speakers) -> dict[str, Any] | None:
+        """What is to be changed in a row that revises; None where it conflicts with what stands."""
         if self.last is None or row["retracted"] or not pd.isna(row["revised_at"]):
-            return True
-        news = speakers[row["id"], row["content"]] - speakers[row["id"], self.last["content"]]
-        if self.is_earlier_ingestion and news:
-            row["delivery"] = min(news)
-        return self.is_earlier_ingestion and bool(news)
+            return {}
+        of_old, of_new = (speakers[row["id"], said["content"]] for said in (self.last, row))
+        news = of_new - of_old
+        if not news:
+            return None
+        if self.is_earlier_ingestion:  # of equal rows, the one of a delivery that does not say both
+            return {"delivery": min(news)}
+        if self.is_snapshot or max(news) < max(of_old, default=""):
+            return None
+        known = row["known_at"] if self.first_at is None else max(row["known_at"], self.first_at)
+        return {"delivery": min(news), "known_at": known}
 
     def revise(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row as this key's next revision."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from pipeline.ingest.revisions import settle
 from pipeline.quality.tally import tally
 from pipeline.silver import QUARANTINE, SILVER
 from pipeline.store import Store
-from pipeline.tables import Part, part_to_json, write_part
+from pipeline.tables import Part, write_part
 
 IN_PROCESS_ROWS = 150_000  # up to so many are settled here: a cluster takes longer to start
 MAX_FILES = 32  # of silver from one delivery: each costs every later night a look at its footer
@@ -38,11 +39,12 @@ def settle_files(
     cluster: LazyCluster,
 ) -> list[dict[str, Any]]:
     """What became of the rows, partition by partition; their silver and quarantine are written."""
-    read = partial(read_clean, store=store, cleaner=cleaner)
+    read = partial(read_clean, store=store, cleaner=cleaner, of=ingested_at)
     keys = Keys(store.keys, cleaner.config.source.reading)
     write = partial(
         _settle_and_write,
         keys=keys,
+        is_snapshot=cleaner.config.source.delivers == "snapshot",
         store=store,
         stamp=ingested_at,
         cutoff=cutoff,
@@ -95,10 +97,12 @@ def _inner_range(values: pd.Series) -> tuple[float, float]:
     return float(low), float(np.quantile(values, 0.999, method="lower"))
 
 
-def read_clean(path: str, store: Store, cleaner: Cleaner) -> pd.DataFrame:
-    """The incidents of one bronze file; columns as in CLEAN."""
+def read_clean(
+    path: str, store: Store, cleaner: Cleaner, of: datetime | None = None
+) -> pd.DataFrame:
+    """The incidents of one bronze file, or of one ingestion in it; columns as in CLEAN."""
     schema = bronze_schema(cleaner.config.source.columns)
-    return cleaner(read_rows(f"{store.bronze}/{path}", schema))
+    return cleaner(read_rows(f"{store.bronze}/{path}", schema, of))
 
 
 def _lazily(read: Any, files: Sequence[Part]) -> Any:
@@ -113,13 +117,19 @@ def _as_json(write: Any, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _settle_and_write(
-    rows: pd.DataFrame, keys: Keys, store: Store, stamp: datetime, cutoff: datetime, zone: ZoneInfo
+    rows: pd.DataFrame,
+    keys: Keys,
+    is_snapshot: bool,
+    store: Store,
+    stamp: datetime,
+    cutoff: datetime,
+    zone: ZoneInfo,
 ) -> dict[str, Any]:
     """Settle some whole keys and write their files; returns what became of the rows."""
-    settled = settle(rows, keys.latest(rows["id"]))
+    first_at = pd.Timestamp(stamp) if keys.is_empty else None
+    settled = settle(rows, keys.latest(rows["id"]), is_snapshot, first_at)
     kept, refused = settled.kept, settled.refused.assign(reading=keys.reading)
     return {
-        "rows": int((rows["said"] == "row").sum()),
         "kept": len(kept) - settled.absent,
         "known": int((kept["known_at"] <= pd.Timestamp(cutoff)).sum()),
         "merged": settled.merged,
@@ -138,4 +148,4 @@ def _write(
     if rows.empty:
         return []
     stamped = rows.assign(ingested_at=pd.Timestamp(stamp))
-    return [part_to_json(write_part(table, stamped, schema, order))]
+    return [asdict(write_part(table, stamped, schema, order))]

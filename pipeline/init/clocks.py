@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import product
 
 import pandas as pd
 
-from pipeline.ingest.clean import joined
+from pipeline.ingest.clocks import joined
 from pipeline.init.formats import RARE, Reading, find_reading, parse
 from pipeline.init.names import BLANKS, says, stem, words
 from pipeline.init.shapes import clocks as clock_formats
@@ -73,12 +74,15 @@ def make_clock(rows: pd.DataFrame, columns: tuple[str, ...], reading: Reading) -
     return Clock(columns, reading, times, float(filled.mean()), float(times.notna().mean()))
 
 
-def find_clocks(rows: pd.DataFrame, counts: Mapping[str, pd.Series]) -> list[Clock]:
+def find_clocks(
+    rows: pd.DataFrame, counts: Mapping[str, pd.Series], now: datetime | None = None
+) -> list[Clock]:
     """Every time in a table of stripped text; those in one column first.
 
     ``counts``: how often each column has each text; columns that are not in it are left out.
+    ``now``: after which nothing has happened yet.
     """
-    readings = {name: find_reading(counts[name], says(name, *DATED)) for name in counts}
+    readings = {name: find_reading(counts[name], says(name, *DATED), now) for name in counts}
     single = {name: reading for name, reading in readings.items() if reading is not None}
     single = {name: reading for name, reading in single.items() if not _is_bare_clock(counts[name])}
     found = [make_clock(rows, (name,), reading) for name, reading in single.items()]
@@ -107,7 +111,8 @@ def _joint(
         if read.sum() > RARE * filled:
             used.append(form)
             rest = rest[~read]
-    return Reading(tuple(used), 1 - len(rest) / filled, date.order, date.doubtful, clock=True)
+    share = 1 - len(rest) / filled
+    return replace(date, formats=tuple(used), share=share, clock=True)
 
 
 def _is_bare_clock(counts: pd.Series) -> bool:

@@ -18,19 +18,12 @@ import fsspec
 
 from pipeline.errors import DataError, MissingInputError
 from pipeline.sources.csv_parts import HEADER_BYTES
+from pipeline.sources.formats import PACKED
+from pipeline.sources.sniff import SNIFFED_BYTES, is_parquet, no_table
 
 _TEXT, _TABLE = (".csv", ".tsv", ".txt", ".dat"), (".parquet", ".pq", ".parq")
-_PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
 _DELIMITERS = ",;\t|"
 _MOST_NAMED = 50  # files that a configuration names one by one
-_NOT_TABLES = (
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook", "save its sheet as CSV UTF-8"),
-    (b"%PDF", "a PDF document", "ask for the data as CSV"),
-    (b"SQLite format 3", "a database or GeoPackage", "export the table as CSV with coordinates"),
-    (b"\x00\x00\x27\x0a", "a shapefile", "ogr2ogr -f CSV -lco GEOMETRY=AS_XY out.csv in.shp"),
-    (b"\xff\xfe", "text in UTF-16", "iconv -f UTF-16 -t UTF-8 in.csv > out.csv"),
-    (b"\xfe\xff", "text in UTF-16", "iconv -f UTF-16 -t UTF-8 in.csv > out.csv"),
-)
 
 
 @dataclass(frozen=True)
@@ -106,11 +99,11 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 def _kind(path: Path) -> str | None:
     """Text or Parquet; a packed file is what its name says within, else text."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    inner = [suffix for suffix in suffixes if suffix not in _PACKED]
+    inner = [suffix for suffix in suffixes if suffix not in PACKED]
     last = inner[-1] if inner else ""
     if last in _TABLE:
         return "parquet"
-    is_text = last in _TEXT or (suffixes and suffixes[-1] in _PACKED)
+    is_text = last in _TEXT or (suffixes and suffixes[-1] in PACKED)
     return "csv" if is_text else None
 
 
@@ -137,9 +130,8 @@ def patterns_of(wanted: Sequence[str], others: Iterable[str]) -> list[str]:
 def short_name(text: str) -> str:
     """A short name from that of a file, folder or address."""
     last = re.split(r"[?#]", text)[0].rstrip("/").rsplit("/", 1)[-1]
-    base = re.sub(
-        r"(\.(csv|tsv|txt|dat|parquet|pq|parq|gz|zip|bz2|xz|zst|json))+$", "", last.lower()
-    )
+    endings = "|".join(re.escape(suffix) for suffix in (*_TEXT, *_TABLE, *PACKED, ".json"))
+    base = re.sub(rf"({endings})+$", "", last.lower())
     plain = re.sub(r"[^a-z0-9]+", "-", base).strip("-")
     return plain or "city"
 
@@ -147,20 +139,10 @@ def short_name(text: str) -> str:
 def require_table(path: str, shown: str) -> bool:
     """Whether the local file is Parquet (else text). Raises DataError where it is no table."""
     with Path(path).open("rb") as handle:
-        start = handle.read(4096)
-    if start[:4] == b"PAR1":
-        return True
-    fault = next(((what, do) for magic, what, do in _NOT_TABLES if start.startswith(magic)), None)
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start[:2] == b"PK":
-        fault = "an Excel workbook", "save its sheet as CSV UTF-8"
-    elif text[:1] == b"<":
-        fault = "a web page or XML", "download the data themselves, as CSV"
-    elif text[:1] in (b"{", b"["):
-        fault = "JSON", "ogr2ogr -f CSV -lco GEOMETRY=AS_XY out.csv in.geojson"
-    if fault:
+        start = handle.read(SNIFFED_BYTES)
+    if fault := no_table(start):
         raise DataError(f"{shown} is {fault[0]}, which is not read: {fault[1]}")
-    return False
+    return is_parquet(start)
 
 
 def find_delimiter(path: str) -> str:

@@ -6,8 +6,9 @@ format that reads most of its texts; month-first and day-first are told apart by
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.ingest.clean import parse_times
+from pipeline.ingest.clocks import parse_times
 from pipeline.init.names import BLANKS
 from pipeline.init.shapes import candidates, shape_of
 
@@ -31,7 +32,8 @@ class Reading:
 
     ``formats``: the most frequent first; ``share``: of the texts, what they read. ``order``:
     whether days or months come first, ``clear`` where that is no question; ``doubtful``: share of
-    texts that either order reads. ``clock``: whether the time of the day varies.
+    texts that either order reads. ``clock``: whether the time of the day varies. ``rival``: a
+    format with the year elsewhere that reads as many texts, "" where there is none.
     """
 
     formats: tuple[str, ...]
@@ -39,6 +41,7 @@ class Reading:
     order: Order = "clear"
     doubtful: float = 0.0
     clock: bool = False
+    rival: str = ""
 
     def in_order(self, first: Literal["month", "day"]) -> Reading:
         """The same with months (or days) first, where the texts leave that open."""
@@ -59,11 +62,13 @@ def _swapped(form: str) -> str:
     return form.replace("%m", "%_").replace("%d", "%m").replace("%_", "%d")
 
 
-def find_reading(counts: pd.Series, dated: bool = False) -> Reading | None:
+def find_reading(
+    counts: pd.Series, dated: bool = False, now: datetime | None = None
+) -> Reading | None:
     """The formats that read the texts of a column; None where those read are under half of it.
 
     ``counts``: how often each text (stripped) occurs. ``dated``: whether bare numbers may be dates,
-    or seconds or milliseconds since 1970.
+    or seconds or milliseconds since 1970. ``now``: after which nothing has happened yet.
     """
     counts = _sampled(counts)
     if counts.empty or not _looks_dated(counts, dated):
@@ -73,7 +78,7 @@ def find_reading(counts: pd.Series, dated: bool = False) -> Reading | None:
     weights = counts.groupby(shapes).sum().sort_values(ascending=False)
     enough = max(RARE * total, 2 if total > 50 else 1)
     kinds = [counts[shapes == shape] for shape in weights.index[weights >= enough][:30]]
-    parts = [part for kind in kinds for part in _read_shape(kind, dated)]
+    parts = [part for kind in kinds for part in _read_shape(kind, dated, now)]
     if not parts:
         return None
     read = np.concatenate([part.read for part in parts])
@@ -82,7 +87,13 @@ def find_reading(counts: pd.Series, dated: bool = False) -> Reading | None:
         return None
     month, day = (sum(side) for side in zip(*((p.month, p.day) for p in parts), strict=True))
     order = _order(month, day, sum(part.either for part in parts))
-    reading = Reading(_ranked(parts, order), share, order, sum(p.either for p in parts) / total)
+    reading = Reading(
+        formats=_ranked(parts, order),
+        share=share,
+        order=order,
+        doubtful=sum(part.either for part in parts) / total,
+        rival=next((part.rival for part in parts if part.rival), ""),
+    )
     times = parse(pd.Series(read, dtype="str"), reading.formats)
     return replace(reading, clock=_varies(times, counts[read]))
 
@@ -144,9 +155,10 @@ class _Part:
     month: float = 0.0
     day: float = 0.0
     either: float = 0.0
+    rival: str = ""
 
 
-def _read_shape(counts: pd.Series, dated: bool) -> Iterator[_Part]:
+def _read_shape(counts: pd.Series, dated: bool, now: datetime | None) -> Iterator[_Part]:
     """The best format of texts of one shape, then that of what is left, while it is not rare."""
     texts = pd.Series(counts.index, dtype="str")
     forms = candidates(str(counts.index[0]), dated)
@@ -157,9 +169,35 @@ def _read_shape(counts: pd.Series, dated: bool) -> Iterator[_Part]:
         best = max(forms, key=lambda form: weights[read[form]].sum())  # the first of the best
         if weights[read[best]].sum() < 0.3 * weights[left].sum():
             return
+        most = weights[read[best]].sum()
+        tied = {f: times[f][read[f]] for f in forms if weights[read[f]].sum() == most}
+        best, rival = _year_first_or_last(best, tied, now)
         month, day, either = _sides(best, times, weights, left)
-        yield _Part(best, counts.index.to_numpy(object)[read[best]], month, day, either)
+        found = counts.index.to_numpy(object)[read[best]]
+        yield _Part(best, found, month, day, either, rival)
         left &= ~read[best]
+
+
+def _year_first_or_last(
+    best: str, tied: Mapping[str, pd.Series], now: datetime | None
+) -> tuple[str, str]:
+    """Of formats that read as many texts the one with the shorter span that is past, and its rival.
+
+    23-11-05 reads as days of 2023 and as days of 2005. ``tied``: the times that each format reads.
+    """
+    first = [form for form in tied if form.startswith("%y")]
+    last = [form for form in tied if "%y" in form and form not in first]
+    if not first or not last:
+        return best, ""
+
+    def unlikely(form: str) -> tuple[bool, pd.Timedelta]:
+        span = tied[form].max() - tied[form].min()
+        return now is not None and tied[form].max() > pd.Timestamp(now).tz_localize(None), span
+
+    one, other = first[0], min(last, key=unlikely)
+    if unlikely(other) < unlikely(one):
+        return (best if best in last else other), one
+    return one, other
 
 
 def _sides(

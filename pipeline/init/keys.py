@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.ingest.clean import joined
+from pipeline.ingest.clocks import joined
 from pipeline.init.clocks import Clock
 from pipeline.init.columns import filled
 from pipeline.init.formats import parse

@@ -32,7 +32,6 @@ from pipeline.init.span import find_span
 from pipeline.init.table import Table, stripped
 from pipeline.init.times import Times, find_times
 from pipeline.place import read_boundary
-from pipeline.privacy import is_person_column
 
 _OUTLINES = (".geojson", ".gpkg", ".shp", ".fgb", ".kml", ".json")
 _LEAST_INSIDE, _MOST_TRIED = 0.5, 20_000
@@ -46,12 +45,12 @@ def look(
 ) -> Draft:
     """Everything that a configuration needs, found in a sample. Raises DataError, ConfigError."""
     boundary, outline = _outline(boundary, table.paths)
-    names = [name for name in table.names if name.strip() and not is_person_column(name)]
+    names = [name for name in table.names if name.strip()]
     rows = stripped(table.rows[names])
     counts = {name: rows[name].value_counts() for name in names}
     where = find_place(rows, names, hints_of(table.name, place, outline))
     free = {n: counts[n] for n in names if n not in (where.east, where.north)}
-    times, clock = _on_the_clock(rows, counts, find_times(rows, free, where.days_first), where)
+    times, clock = _on_the_clock(rows, counts, find_times(rows, free, where.days_first, now), where)
     used = [name for time in times.chosen for name in time.columns]
     others = {n: texts for n, texts in free.items() if n not in used}
     category = find_category(others)
@@ -77,7 +76,7 @@ def look(
         groups=sort_categories(_scaled(whole[category.name].value_counts(), whole, table)),
         span=find_span(*_occurrences(whole, times, table), now.astimezone(_zone(where))),
         boundary=_inside(boundary, outline, where),
-        persons=tuple(name for name in table.names if is_person_column(name)),
+        persons=table.persons,
         now=now,
         clock=clock,
     )
@@ -145,7 +144,7 @@ def _keys(
     """The key; rows that take others back repeat it by their nature and are left out."""
     stamps = [name for time in times.revised for name in time.columns]
     columns = list(dict.fromkeys([*candidates, *mapped, *stamps, *([back.name] if back else [])]))
-    parts = [n for n in table.names if n not in columns and not is_person_column(n)]
+    parts = [n for n in table.names if n not in columns]
 
     def more() -> pd.DataFrame:
         found = table.whole([*columns, *(n for n in parts if _may_part(table, n))])

@@ -143,7 +143,7 @@ def _timezone(lat: float, lon: float) -> str:
 
 def _projected(rows: pd.DataFrame, pair: Pair, degrees: list[Pair], hints: Hints) -> Place:
     doubts: list[str] = []
-    fits, why = _fits(rows, pair, degrees, hints)
+    fits, why, is_guess = _fits(rows, pair, degrees, hints)
     if not fits:
         raise DataError(
             f"columns {pair.x_name!r} and {pair.y_name!r} hold projected coordinates (about "
@@ -154,6 +154,12 @@ def _projected(rows: pd.DataFrame, pair: Pair, degrees: list[Pair], hints: Hints
     if others:
         named = ", ".join(f"{fit.crs} ({nearest_city(fit.lat, fit.lon)[0]})" for fit in others[:3])
         doubts.append(f"the coordinate system could also be {named}")
+    elif is_guess:
+        city, _ = nearest_city(best.lat, best.lon)
+        doubts.append(
+            f"nothing says that the incidents lie around {city}: {best.crs} is the only usual "
+            "coordinate system that puts them into a city; look at a map, or run it with --place"
+        )
     if pair.share < 0.9:
         doubts.append(f"{1 - pair.share:.0%} of the rows have no usable coordinates")
     lon, lat = to_degrees(best.crs, pair.x, pair.y)
@@ -163,24 +169,25 @@ def _projected(rows: pd.DataFrame, pair: Pair, degrees: list[Pair], hints: Hints
 
 def _fits(
     rows: pd.DataFrame, pair: Pair, degrees: list[Pair], hints: Hints
-) -> tuple[list[Fit], str]:
-    """Coordinate systems that fit, the best first, and how that is known."""
+) -> tuple[list[Fit], str, bool]:
+    """Coordinate systems that fit, the best first, how that is known, and whether by a guess."""
     for other in degrees:
         both = pair.x.notna() & other.x.notna()
         if both.sum() >= 20:
             fits = matching(pair.x[both], pair.y[both], other.y[both], other.x[both])
             if fits:
-                return fits[:1], f"agrees with {other.y_name} and {other.x_name}"
+                return fits[:1], f"agrees with {other.y_name} and {other.x_name}", False
     if hints.spots and (fits := fit_near(pair.x, pair.y, hints.spots)):
-        return fits, f"puts the incidents {fits[0].km:.0f} km from where they should be"
+        return fits, f"puts the incidents {fits[0].km:.0f} km from where they should be", False
     cities = named_cities(rows, hints)
     spots = [(city.lat, city.lon) for city in cities]
     if spots and (fits := fit_near(pair.x, pair.y, spots, 40)):
         city, _ = nearest_city(fits[0].lat, fits[0].lon)
-        return fits, f"puts the incidents around {city}"
+        return fits, f"puts the incidents around {city}", False
     fits = fit_anywhere(pair.x, pair.y)
     city_name = nearest_city(fits[0].lat, fits[0].lon)[0] if fits else ""
-    return fits, f"of the usual systems the one that puts them into the largest city, {city_name}"
+    why = f"of the usual systems the one that puts them into the largest city, {city_name}"
+    return fits, why, True
 
 
 def _point_column(rows: pd.DataFrame, names: Sequence[str]) -> Pair | None:

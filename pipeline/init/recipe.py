@@ -128,6 +128,7 @@ def _result(draft: Draft) -> InitResult:
         f"about {draft.table.total:,} rows, {span.start} to {span.last}; "
         f"{draft.judged.kept:.1%} of {draft.judged.rows:,} tried can be used",
         f"doubts, which stand in the file: {len(doubts)}",
+        *(f"doubt: {doubt}" for doubt in doubts),
         *(f"next: {command}" for command in draft.commands),
     ]
     as_of = draft.as_of if draft.is_old else None

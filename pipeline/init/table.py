@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -24,9 +24,10 @@ from pipeline.init.files import (
     require_table,
     short_name,
 )
+from pipeline.privacy import is_person_column
 from pipeline.sources.config import Format, Source
 from pipeline.sources.csv_parts import CsvPart, plan_csv
-from pipeline.sources.formats import format_of
+from pipeline.sources.formats import PACKED, format_of
 from pipeline.sources.landing import land
 from pipeline.sources.parquet_parts import ParquetPart, plan_parquet
 from pipeline.sources.source import DELIVERY, MALFORMED
@@ -37,7 +38,6 @@ _SPOTS = 16  # parts read of what is larger
 _MOST_PARTS = 240  # of many small files
 _MOST_PIECES, _MOST_ROWS = 1000, 10_000_000  # of columns that are read as a whole
 _MOST_FILES = 3000  # whose headers are looked at
-_PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
 _ROWS_OF_HEADER = 2000
 Rows = CsvPart | ParquetPart
 
@@ -56,8 +56,9 @@ class Table:
     """What a source holds.
 
     ``rows``: at most ROWS rows as delivered, all text, with DELIVERY and MALFORMED; ``names``:
-    columns, in their order; ``total``: about how many rows there are in all; ``renamed``: names of
-    columns in some files, and what they are called in the others; ``notes``: in words.
+    columns, in their order; ``persons``: further ones about persons, which are never read;
+    ``total``: about how many rows there are in all; ``renamed``: names of columns in some files,
+    and what they are called in the others; ``notes``: in words.
     """
 
     rows: pd.DataFrame
@@ -71,6 +72,7 @@ class Table:
     pieces: tuple[Piece, ...] = ()
     files: int = 1
     notes: tuple[str, ...] = ()
+    persons: tuple[str, ...] = ()
 
     def whole(self, names: Sequence[str]) -> pd.DataFrame:
         """The columns in all rows, stripped; in evenly spread parts where there are very many."""
@@ -106,11 +108,16 @@ def _of_service(source: Sequence[str], services: set[Format]) -> Table:
 
     if len(source) > 1:
         raise DataError(f"{len(source)} addresses of services: give one")
-    rows, total = sample_rows(source[0], ROWS)
-    names = tuple(str(name) for name in rows.columns)
-    text = rows.astype("str").assign(**{DELIVERY: source[0], MALFORMED: ""})
-    kind = services.pop()
-    return Table(text, names, short_name(source[0]), tuple(source), total, format=kind)
+    sample = sample_rows(source[0], ROWS)
+    return Table(
+        rows=sample.rows.astype("str").assign(**{DELIVERY: source[0], MALFORMED: ""}),
+        names=tuple(str(name) for name in sample.rows.columns),
+        name=short_name(source[0]),
+        paths=tuple(source),
+        total=sample.total,
+        format=services.pop(),
+        persons=sample.persons,
+    )
 
 
 def _of_files(files: Files, folder: Path) -> Table:
@@ -147,21 +154,28 @@ def _of_files(files: Files, folder: Path) -> Table:
         pieces=pieces,
         files=len(files.addresses),
         notes=drift.notes,
+        persons=tuple(dict.fromkeys(name for file in looked for name in file.persons)),
     )
 
 
 @dataclass(frozen=True)
 class _File:
-    """A plain file: its address, its columns, the parts of its rows."""
+    """A plain file: its address, its columns, those about persons apart, the parts of its rows."""
 
     address: str
     names: tuple[str, ...]
+    persons: tuple[str, ...]
     parts: tuple[Rows, ...]
+
+
+def _file(address: str, names: Sequence[str], parts: Iterable[Rows]) -> _File:
+    persons = tuple(name for name in names if is_person_column(name))
+    return _File(address, tuple(n for n in names if n not in persons), persons, tuple(parts))
 
 
 def _local(address: str, folder: Path) -> list[tuple[str, str]]:
     """Address and local path of every plain file behind an address."""
-    if "://" in address or address.lower().endswith(_PACKED):
+    if "://" in address or address.lower().endswith(PACKED):
         return [(address, str(path)) for path in land(address, 0, folder)]
     return [(address, address)] if Path(address).stat().st_size else []
 
@@ -173,10 +187,10 @@ def _look(address: str, path: str, is_parquet: bool, delimiter: str) -> _File:
         _, groups = plan_parquet(path)
         schema = pq.read_schema(path)
         plain = [field.name for field in schema if not _is_opaque(field.type)]
-        return _File(address, tuple(plain), tuple(_by_group(groups)))
+        return _file(address, plain, _by_group(groups))
     names, parts = plan_csv(path, delimiter)
     require_header(names, address)
-    return _File(address, tuple(names), tuple(part for part in parts if part.size))
+    return _file(address, names, (part for part in parts if part.size))
 
 
 def _is_opaque(kind: pa.DataType) -> bool:

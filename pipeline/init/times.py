@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
 import pandas as pd
@@ -44,14 +45,18 @@ class Times:
 
 
 def find_times(
-    rows: pd.DataFrame, counts: Mapping[str, pd.Series], day_first: bool | None
+    rows: pd.DataFrame,
+    counts: Mapping[str, pd.Series],
+    day_first: bool | None,
+    now: datetime | None = None,
 ) -> Times:
     """The times of a table of stripped text. Raises DataError where no occurrence can be read.
 
     ``counts``: how often each column has each text, without columns that hold anything else for
-    certain. ``day_first``: the custom of the country, None where it has none.
+    certain. ``day_first``: the custom of the country, None where it has none. ``now``: after which
+    nothing has happened yet.
     """
-    clocks = find_clocks(rows, counts)
+    clocks = find_clocks(rows, counts, now)
     clocks, why = _in_one_order(rows, clocks, day_first)
     roles = {clock.columns: role_of(clock.columns) for clock in clocks}
     occurred = _occurrence(clocks, roles)
@@ -96,6 +101,7 @@ def _of_order(times: Times, why: str) -> list[str]:
     """Doubts about days and months in the times that are used."""
     open_ = [clock.name for clock in times.chosen if clock.reading.order == "unknown"]
     doubts = [_mixed(clock) for clock in times.chosen if clock.reading.order == "mixed"]
+    doubts += [_rivalled(clock) for clock in times.chosen if clock.reading.rival]
     if open_:
         named = ", ".join(open_)
         doubts.append(f"no day above 12 tells {named} month-first from day-first; {why}")
@@ -106,6 +112,13 @@ def _mixed(clock: Clock) -> str:
     return (
         f"{clock.name} holds month-first and day-first dates; {clock.reading.doubtful:.0%} could "
         f"be either and are read as {clock.reading.formats[0]}: deliver them in one format"
+    )
+
+
+def _rivalled(clock: Clock) -> str:
+    return (
+        f"{clock.name} could also be read as {clock.reading.rival}: {clock.reading.formats[0]} is "
+        "taken because its days follow each other; look at one that you know"
     )
 
 

@@ -12,8 +12,14 @@ from dataclasses import dataclass
 
 from pipeline.errors import DataError
 from pipeline.quality.config import Quality
-from pipeline.quality.findings import Finding, find, is_idle
+from pipeline.quality.finding import Finding
+from pipeline.quality.findings import find, is_idle
 from pipeline.quality.record import QualityRecord
+
+# Shares of which more is worse; of other figures less is.
+_WORSE_ABOVE = ("quarantined", "outside")
+# An event, no level: that a snapshot once left out many is no excuse for the next one.
+_ONCE = ("deleted",)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ def assess(current: QualityRecord, past: Sequence[QualityRecord], limits: Qualit
     for one night is no excuse later.
     """
     findings = list(find(current, past, limits))
-    standing = past[-1].accepted if past else {}
+    last = past[-1].accepted if past else {}
+    standing = {check: level for check, level in last.items() if check not in _ONCE}
     accepted = dict(standing) if is_idle(current) else {}
     for finding in findings:
         if finding.is_hard and _stands(finding, standing):
@@ -55,7 +62,7 @@ def _stands(finding: Finding, accepted: Mapping[str, float]) -> bool:
     level = accepted.get(finding.check)
     if level is None:
         return False
-    if finding.check == "quarantined":
+    if finding.check in _WORSE_ABOVE:
         return finding.value <= level + 0.1
     return finding.value >= level / 3
 
@@ -88,14 +95,4 @@ def require_fit(record: QualityRecord) -> None:
         raise DataError(
             f"{names} was not taken in: {'; '.join(record.errors)}. Have it delivered again; if it "
             "is right, run once with --accept-quality (limits: quality in the configuration)"
-        )
-
-
-def require_few_deletions(deleted: int, live: int, limit: float) -> None:
-    """Raise DataError where a snapshot leaves out more than ``limit`` of the live incidents."""
-    if live and deleted > limit * live:
-        raise DataError(
-            f"the snapshot leaves out {deleted:,} of {live:,} incidents, more than {limit:.1%}: "
-            "it was not taken in. Have it delivered whole; if it is whole, run once with "
-            "--accept-quality (limit: quality.stop_deleted)"
         )

@@ -101,6 +101,21 @@ def historical_rate(first: QualityRecord) -> float | None:
     return median(counts[-7 * WEEKS :]) if len(counts) >= 7 * WEEKS else None
 
 
+def lowest_rate(first: QualityRecord, before: Sequence[Block], days: float) -> float:
+    """Incidents a day that so many ``days`` bring at the least, by a history of WEEKS and since.
+
+    A day may be of the quietest weekday; several weeks are like the weeks. What came since may be
+    lower for good, and a history of years ago is no measure then.
+    """
+    counts = _whole_weeks(first.known)[-7 * WEEKS :]
+    if days < 7:
+        low = quietest((at % 7, count) for at, count in enumerate(counts))
+    else:
+        low = median(sum(counts[at : at + 7]) for at in range(0, len(counts), 7)) / 7
+    since = [median(b.rate for b in before)] if len(before) >= WEEKS // 2 else []
+    return min(median(counts), low, *since)
+
+
 def last_week(first: QualityRecord) -> tuple[int, float] | None:
     """Known in the last whole week of a history, and the median of the weeks before; or None."""
     counts = _whole_weeks(first.known)
@@ -120,14 +135,14 @@ def _whole_weeks(days: Mapping[str, int]) -> list[int]:
 
 
 def newest_day(records: Sequence[QualityRecord]) -> tuple[date, int, float] | None:
-    """The newest day of which ENOUGH was to be known by the last record: known, and usual.
+    """The newest local day of which ENOUGH was to be known by the last record: known, usual.
 
     Usual is the median over the same weekdays of past weeks, each as it was known when it was just
     as old. Newest is the first day back on which that is ENOUGH; None where there is none yet.
     """
-    today = records[-1].made_at.date()
-    of_late = [r for r in records if (today - r.made_at.date()).days <= NEWEST_DAYS + 1]
-    begun = of_late[0].made_at.date()
+    today = records[-1].day
+    of_late = [r for r in records if (today - r.day).days <= NEWEST_DAYS + 1]
+    begun = of_late[0].day
     for age in range(1, 15):
         day = today - timedelta(days=age)
         weeks = range(1, WEEKS + 1)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import sqrt
 from statistics import median
 
 from pipeline.quality.config import Quality
@@ -20,6 +18,7 @@ from pipeline.quality.drift import (
     expected_days,
     historical_rate,
     last_week,
+    lowest_rate,
     newcomers,
     newest_day,
     pooled,
@@ -28,34 +27,24 @@ from pipeline.quality.drift import (
     usual_rate,
     vanished,
 )
+from pipeline.quality.finding import Finding
 from pipeline.quality.record import QualityRecord
+from pipeline.quality.shares import shares
 
 MANY = 3.0  # times the usual: history delivered again, or rows repeated under new keys
 COMPARABLE = 0.75  # of the usual time between deliveries
 NAMED = 5  # names in a warning
-FEW = 30  # rows, of which a share says nothing
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A figure of a delivery and what is usual, in words; ``check`` names it.
-
-    ``is_warning``: it is worth a word; ``is_hard``: a night must not go on with it.
-    """
-
-    check: str
-    value: float
-    usual: float
-    text: str
-    is_warning: bool
-    is_hard: bool = False
+# Incidents to be expected, below which a history alone stops nothing: a small town's noise would.
+# Of 500 a stop_rows of 0.3 is 150. Where two fifths of what the history says are to come (200),
+# fewer than 150 do once in ten thousand times by chance (Poisson); of 50 it would be one in ten.
+SURE = 500
 
 
 def find(
     current: QualityRecord, past: Sequence[QualityRecord], limits: Quality
 ) -> Iterator[Finding]:
     """Every check that can be made with what is there. ``past``: oldest first."""
-    yield from _quarantine(current, past, limits)
+    yield from shares(current, past, limits)
     if current.span_days is None:
         yield from _history(current, limits)
         return
@@ -76,44 +65,6 @@ def find(
 def is_idle(current: QualityRecord) -> bool:
     """Whether nothing new was delivered: that is no delivery, and judged by how long it lasts."""
     return current.rows.news == 0 and current.rows.quarantined < ENOUGH / 2
-
-
-def _quarantine(
-    current: QualityRecord, past: Sequence[QualityRecord], limits: Quality
-) -> Iterator[Finding]:
-    """Shares of the new rows. A lack of places is told once, not again among what is unusable."""
-    recent = [record for record in past[-RECENT:] if record.new_rows]
-    place = _share("no place", "have no place", "without_place", current, recent, limits)
-    bad = _share("quarantined", "cannot be used", "unusable", current, recent, limits)
-    is_hard = current.new_rows >= FEW and bad.value > limits.stop_quarantined
-    is_told = place.is_warning and bad.value - place.value <= limits.warn_quarantined
-    yield place
-    yield replace(bad, is_hard=is_hard, is_warning=is_hard or (bad.is_warning and not is_told))
-
-
-def _share(
-    check: str,
-    words: str,
-    field: str,
-    current: QualityRecord,
-    recent: Sequence[QualityRecord],
-    limits: Quality,
-) -> Finding:
-    new, rows = current.new_rows, sum(record.new_rows for record in recent)
-    usual = sum(getattr(r, field) * r.new_rows for r in recent) / rows if rows else 0.0
-    chance = 3 * sqrt(usual * (1 - usual) / new) if new else 0.0
-    value = getattr(current, field)
-    is_high = new >= FEW and value > usual + limits.warn_quarantined + chance
-    than = f", usually {usual:.1%}" if rows else ""
-    text = f"{value:.1%} of {new:,} new rows {words}{than}{_most(current)}"
-    return Finding(check, value, usual, text, is_high)
-
-
-def _most(current: QualityRecord) -> str:
-    if not current.reasons:
-        return ""
-    reason = max(current.reasons, key=lambda name: current.reasons[name])
-    return f" (most: {reason})"
 
 
 def _history(first: QualityRecord, limits: Quality) -> Iterator[Finding]:
@@ -163,8 +114,8 @@ def _news(
         block, before = _block(current, past, least_days)
         if block and len(before) >= LEAST:
             found.append(_compared(block, before, limits))
-        elif block:
-            found += _early(block, past, limits)
+        elif block and past and past[0].span_days is None:
+            found += _early(block, before, past[0], limits)
     yield from sorted(found, key=lambda finding: (finding.is_hard, finding.is_warning))[-1:]
 
 
@@ -180,13 +131,22 @@ def _compared(block: Block, before: Sequence[Block], limits: Quality) -> Finding
     return Finding("news", block.news, usual, text, is_far or is_hard, is_hard)
 
 
-def _early(block: Block, past: Sequence[QualityRecord], limits: Quality) -> Iterator[Finding]:
-    """While too few deliveries have come: against the last weeks of the history."""
-    rate = historical_rate(past[0]) if past and past[0].span_days is None else None
+def _early(
+    block: Block, before: Sequence[Block], first: QualityRecord, limits: Quality
+) -> Iterator[Finding]:
+    """While too few deliveries have come: against the last weeks of the history.
+
+    A feed that delivers once a month or quarter is held to nothing else for years.
+    """
+    rate = historical_rate(first)
     if rate:
-        usual = rate * block.days
-        text = f"{block.news:,} incidents are new in {block.days:.1f} days, once {usual:,.0f}"
-        yield Finding("news", block.news, usual, text, block.news < scarce(usual, limits.warn_rows))
+        days = expected_days(block, before) if before else block.days
+        usual, least = days * rate, days * lowest_rate(first, before, block.days)
+        is_hard = least >= SURE and block.news < scarce(least, limits.stop_rows)
+        is_far = block.news < scarce(usual, limits.warn_rows)
+        text = f"{block.news:,} incidents are new in {block.days:.1f} days, "
+        text += f"{usual:,.0f} to be expected from the history"
+        yield Finding("news", block.news, usual, text, is_far or is_hard, is_hard)
 
 
 def _block(

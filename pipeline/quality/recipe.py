@@ -25,17 +25,21 @@ def judge(
     zone: ZoneInfo,
     limits: Quality,
     accept: bool = False,
+    deleted: int = 0,
+    live: int = 0,
 ) -> QualityRecord:
     """The record of a delivery that may be committed; ``history.save`` it after that.
 
     ``tallies``: of its partitions; ``came``, ``kept``: rows; ``reasons``: rows quarantined by
-    reason. Raises DataError for a delivery beyond a hard limit, unless an operator accepts it;
-    its record is then kept as the last refused, and nothing else.
+    reason; ``deleted``: incidents that a snapshot leaves out, of ``live``.
+
+    Raises DataError for a delivery beyond a hard limit, unless an operator accepts it; its record
+    is then kept as the last refused, and nothing else.
     """
     past = read_past(root, before=now)
     since = next((record.made_at for record in reversed(past) if record.rows.news), None)
     counts, names = merge(tallies), [redact(address) for address in deliveries]
-    measured = measure(counts, came, kept, reasons, names, now, zone, since)
+    measured = measure(counts, came, kept, reasons, names, now, zone, since, deleted, live)
     record = judged(measured, past, limits, accept)
     if record.errors:
         save_refused(root, record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -14,8 +14,10 @@ from pipeline.quality.tally import Tally
 NEWEST_DAYS = 70  # nine weeks by date, so that days can be held against the same weekdays
 MOST_NAMES = 200  # categories, or districts, by name; the rest of a free-text column is one
 REST = "(rest)"
-# Not a fault of the delivery: the configuration asks for a part of what is delivered.
-ASKED = ("before the start", "outside the bounds", "outside the boundary")
+BEFORE = "before the start"
+OUTSIDE = ("outside the bounds", "outside the boundary")
+# Not a fault of a row: the configuration asks for a part of what is delivered.
+ASKED = (BEFORE, *OUTSIDE)
 NO_PLACE = ("no coordinates", "unreadable coordinates", "coordinates near 0")
 
 
@@ -49,6 +51,7 @@ class QualityRecord(BaseModel):
     ``span_days``: since the last delivery that had news; None for the first. ``windows``: share of
     the new incidents with a last possible time, and that are over a day long. ``delay``: share
     known by so many hours. ``occurred``, ``known``: new incidents by local date, the newest days.
+    ``deleted``: live incidents that a snapshot leaves out, of ``live``; 0 where it is none.
     ``findings``: figure -> (value, usual). ``accepted``: check -> the value that was let through.
     """
 
@@ -60,6 +63,8 @@ class QualityRecord(BaseModel):
     deliveries: tuple[str, ...] = ()
     rows: Rows
     reasons: dict[str, int] = {}
+    deleted: int = 0
+    live: int = 0
     defaults: dict[str, Share] = {}
     windows: dict[str, float] = {}
     delay: dict[str, float] = {}
@@ -73,6 +78,12 @@ class QualityRecord(BaseModel):
     accepted: dict[str, float] = {}
 
     @property
+    def day(self) -> date:
+        """The local date of ``made_at``: of the days beside the UTC one that with its weekday."""
+        utc = self.made_at.astimezone(UTC).date()
+        return utc + timedelta(days=(self.weekday - utc.weekday() + 1) % 7 - 1)
+
+    @property
     def unusable(self) -> float:
         """Share of the new rows that cannot be used, those that were not asked for left out."""
         asked = sum(self.reasons.get(reason, 0) for reason in ASKED)
@@ -82,6 +93,16 @@ class QualityRecord(BaseModel):
     def without_place(self) -> float:
         """Share of the new rows without usable coordinates."""
         return _share(sum(self.reasons.get(reason, 0) for reason in NO_PLACE), self.new_rows)
+
+    @property
+    def outside(self) -> float:
+        """Share of the new rows that lie outside the configured place."""
+        return _share(sum(self.reasons.get(reason, 0) for reason in OUTSIDE), self.in_time)
+
+    @property
+    def in_time(self) -> int:
+        """New rows, those before the configured start left out."""
+        return self.new_rows - self.reasons.get(BEFORE, 0)
 
     @property
     def new_rows(self) -> int:
@@ -98,11 +119,13 @@ def measure(
     made_at: datetime,
     zone: ZoneInfo,
     since: datetime | None,
+    deleted: int = 0,
+    live: int = 0,
 ) -> QualityRecord:
     """The record of an ingestion at ``made_at`` (aware), the first after ``since``.
 
     ``came``, ``kept``: rows; ``reasons``: rows quarantined by reason; ``counts``: the tally of all
-    that was kept.
+    that was kept; ``deleted``: incidents that a snapshot leaves out, of ``live``.
     """
     quarantined, news = sum(reasons.values()), counts["news"]["all"]
     window = counts["window"]
@@ -119,6 +142,8 @@ def measure(
             news=news,
         ),
         reasons=dict(reasons),
+        deleted=deleted,
+        live=live,
         defaults=_defaults(counts, news),
         windows={name: _share(count, news) for name, count in window.items()},
         delay={hours: _share(count, news) for hours, count in counts["delay"].items()},

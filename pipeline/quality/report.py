@@ -39,7 +39,10 @@ def quality_lines(
     yield (
         f"quality: {record.rows.news:,} new incidents, {record.unusable:.1%} of "
         f"{record.new_rows:,} new rows cannot be used, {record.without_place:.1%} have no place"
+        + (f", {record.outside:.1%} lie outside" if record.outside else "")
     )
+    if record.deleted:
+        yield f"  {record.deleted:>9,}  of {record.live:,} incidents are left out by the snapshot"
     if record.rows.news:
         for name, words in _DEFAULTS.items():
             found = record.defaults.get(name)

@@ -14,7 +14,8 @@ from requests import RequestException, Response
 
 from pipeline.errors import DataError, MissingInputError
 
-_PASSING = (202, 408, 429, 500, 502, 503, 504)  # 202: Socrata is still working on it
+# 202: Socrata is still working on it; from 520 on: Cloudflare did not reach the server behind it
+_PASSING = (202, 408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 530)
 
 
 class PassingError(Exception):

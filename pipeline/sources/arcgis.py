@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from pipeline.errors import ConfigError, DataError, HexcastError, MissingInputError
 from pipeline.sources.answers import Answer, PassingError, shown
@@ -35,7 +35,7 @@ class ArcGis:
 
     address: str
     web: Web
-    overlap: timedelta = timedelta(days=1)  # of edit times that may be of any time zone
+    overlap: ClassVar[timedelta] = timedelta(days=1)  # of edit times that may be of any time zone
 
     def look(self) -> Look:
         """When it was last edited, its fields, and how it can be asked."""
@@ -87,8 +87,10 @@ class ArcGis:
         features = body.get("features")
         if not isinstance(features, list):
             raise DataError(f"{shown(self.address)} answers no features: check source.path")
-        about, cursor = want.look.about, want.cursor
+        about, cursor, since = want.look.about, want.cursor, want.since
         key, edited = about["key"], about["edited"]
+        if not features and body.get("exceededTransferLimit"):
+            raise RestartError("the layer says that there is more, and gives none", whole=not since)
         ids = [int(feature["attributes"][key]) for feature in features]
         if ids != sorted(set(ids)) or (ids and cursor is not None and ids[0] <= int(cursor)):
             raise DataError(f"{shown(self.address)} gives rows in no order: deliver it as files")
@@ -97,13 +99,13 @@ class ArcGis:
             [_row(feature, want.columns, about["dates"]) for feature in features],
             [str(number) for number in ids],
             ids[-1] if ids else None,
-            max((_time(edit) for edit in edits if edit is not None), default=None),
+            max(filter(None, map(_time, filter(None, edits))), default=None),
         )
 
     def count(self) -> int:
         """How many features there are."""
         query = {"where": "1=1", "returnCountOnly": "true"}
-        return int(self._ask(f"{self.address.rstrip('/')}/query", query)[0]["count"])
+        return int(self._ask(f"{self.address.rstrip('/')}/query", query)[0].get("count") or 0)
 
     def _ask(self, address: str, query: dict[str, str]) -> tuple[dict[str, Any], datetime]:
         answer = self.web.json("arcgis", address, {**query, "f": "json"}, self._judge)
@@ -123,7 +125,7 @@ class ArcGis:
             400: (_QueryRefusedError, "check source.path and source.columns"),
             404: (MissingInputError, "check source.path"),
             498: (DataError, "the token in ARCGIS_TOKEN is no longer valid: set a new one"),
-            499: (DataError, "it needs a token: set ARCGIS_TOKEN"),
+            499: (DataError, "it needs a token: set ARCGIS_TOKEN and ARCGIS_TOKEN_HOST"),
         }
         kind, remedy = remedies.get(code, (DataError, "check source.path and ARCGIS_TOKEN"))
         raise kind(f"{shown(self.address)} is refused ({code} {said}): {remedy}")
@@ -134,12 +136,16 @@ def _row(feature: Mapping[str, Any], columns: Sequence[str], dates: Sequence[str
     row = []
     for name in columns:
         value = place.get(name[-1]) if name in PLACE else attributes.get(name)
-        if name in dates and value is not None:
-            value = _time(value).isoformat().replace("+00:00", "Z")
+        if name in dates and value is not None and (time := _time(value)):
+            value = time.isoformat().replace("+00:00", "Z")
         text = as_text(value)
         row.append("" if text == "NaN" else text)  # of a point that is empty
     return row
 
 
-def _time(milliseconds: str) -> datetime:
-    return _EPOCH + timedelta(milliseconds=float(milliseconds))
+def _time(milliseconds: str) -> datetime | None:
+    """The instant; None where there is none, as in the year 20204."""
+    try:
+        return _EPOCH + timedelta(milliseconds=float(milliseconds))
+    except (OverflowError, ValueError):
+        return None

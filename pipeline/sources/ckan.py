@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from pipeline.errors import DataError
@@ -26,7 +26,7 @@ class Ckan:
 
     address: str
     web: Web
-    overlap: timedelta = timedelta(0)
+    overlap: ClassVar[timedelta] = timedelta(0)
 
     def look(self) -> Look:
         """When the resource last changed, how many rows it has, and its fields."""
@@ -64,7 +64,7 @@ class Ckan:
     def count(self) -> int:
         """How many rows there are."""
         table, _ = self._ask("datastore_search", {"resource_id": self._resource, "limit": "0"})
-        return int(table["total"])
+        return int(table.get("total") or 0)
 
     def _ask(self, action: str, query: dict[str, str]) -> tuple[dict[str, Any], datetime]:
         base = self.address.split("/api/3/action/")[0]
@@ -78,7 +78,8 @@ class Ckan:
         error = body.get("error") if isinstance(body, dict) else "no answer of CKAN"
         said = error.get("message") or error.get("__type") if isinstance(error, dict) else error
         raise DataError(
-            f"{shown(self.address)} is refused ({said}): check source.path, and CKAN_API_KEY"
+            f"{shown(self.address)} is refused ({said}): check source.path, and CKAN_API_KEY with "
+            "CKAN_API_KEY_HOST"
         )
 
     @property

@@ -104,7 +104,7 @@ class Source(Section):
     aoristic: bool = False
     crs: str = "EPSG:4326"
     start: date
-    delivery_lag_days: float = Field(default=0.0, ge=0)
+    delivery_lag_days: float = Field(default=0.0, ge=0, le=140)
     retracted: tuple[str, ...] = ()
 
     @field_validator("path", mode="before")

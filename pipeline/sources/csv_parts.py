@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO
@@ -80,17 +81,32 @@ def _line_as_utf8(line: bytes) -> bytes:
     return line
 
 
+def csv_names(path: str, delimiter: str = ",") -> list[str]:
+    """The column names of a CSV file. Raises DataError where it cannot be read."""
+    with _readable(path), fsspec.open(path) as handle:
+        return _names(_header(handle), delimiter)
+
+
 def plan_csv(path: str, delimiter: str = ",") -> tuple[list[str], list[CsvPart]]:
     """The column names of a CSV file and its parts. Raises DataError where it cannot be read."""
+    with _readable(path), fsspec.open(path) as handle:
+        header = _header(handle)
+        names = _names(header, delimiter)
+        cuts = list(_cuts(handle, len(header)))
+    return names, [CsvPart(path, header, at, end, delimiter) for at, end in pairwise(cuts)]
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
     try:
-        with fsspec.open(path) as handle:
-            sample = handle.read(HEADER_BYTES)
-            header = sample[: _first_row(sample)]
-            names = _names(header, delimiter)
-            cuts = list(_cuts(handle, len(header)))
+        yield
     except (pa.ArrowException, OSError) as fault:
         raise DataError(f"{path} is no readable CSV file ({fault}): deliver it again") from fault
-    return names, [CsvPart(path, header, at, end, delimiter) for at, end in pairwise(cuts)]
+
+
+def _header(handle: BinaryIO) -> bytes:
+    sample = handle.read(HEADER_BYTES)
+    return sample[: _first_row(sample)]
 
 
 def _names(header: bytes, delimiter: str) -> list[str]:

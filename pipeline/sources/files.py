@@ -21,12 +21,10 @@ from pipeline.errors import (
 from pipeline.paths import nearest
 from pipeline.redact import redact
 from pipeline.sources.config import Source
-from pipeline.sources.csv_parts import CsvPart, plan_csv
-from pipeline.sources.formats import format_of
+from pipeline.sources.csv_parts import CsvPart, csv_names, plan_csv
+from pipeline.sources.formats import PACKED, format_of
 from pipeline.sources.parquet_parts import ParquetPart, plan_parquet
 from pipeline.sources.source import Delivery, Part
-
-_COMPRESSED = (".gz", ".zip", ".bz2", ".xz", ".zst")
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,8 @@ class FileSource:
         """Looks at the headers of plain local files; those to be brought are looked at then."""
         for delivery in deliveries:
             if delivery.size and not _must_land(delivery.address):
-                plan_file(self.source, delivery.address, delivery.address)
+                names = _names(self.source, delivery.address)
+                list(find_columns(self.source, delivery.address, names))
 
     def fetch(self, deliveries: Sequence[Delivery], landing: Path) -> list[Part]:
         """Parts of the files' rows, see IncidentSource."""
@@ -109,14 +108,14 @@ def _stamp(info: Mapping[str, Any]) -> str:
 
 def _must_land(address: str) -> bool:
     is_remote = "://" in address and not address.startswith("file://")
-    return is_remote or address.lower().endswith(_COMPRESSED)
+    return is_remote or address.lower().endswith(PACKED)
 
 
 def _found(path: str) -> dict[str, dict[str, Any]]:
     """Files behind a path or pattern, by name. Raises BusyError, ConfigError."""
     try:
         filesystem, pattern = fsspec.core.url_to_fs(path)
-        found = filesystem.glob(pattern, detail=True) if "*" in pattern else {}
+        found = filesystem.glob(pattern, detail=True) if re.search(r"[*?[]", pattern) else {}
         found = {name: info for name, info in found.items() if info["type"] == "file"}
         if not found and filesystem.isfile(pattern):
             found = {pattern: filesystem.info(pattern)}
@@ -132,6 +131,12 @@ def _found(path: str) -> dict[str, dict[str, Any]]:
             "credentials, then run again"
         ) from None
     return found
+
+
+def _names(source: Source, path: str) -> list[str]:
+    if format_of(source, path) == "csv":
+        return csv_names(path, source.delimiter)
+    return plan_parquet(path)[0]
 
 
 def plan_file(source: Source, address: str, path: str) -> list[Part]:

@@ -21,6 +21,7 @@ from pipeline.sources.pages import when
 from pipeline.sources.tokens import require_no_secret
 from pipeline.sources.unpack import safe, unpack
 from pipeline.sources.web import Web
+from pipeline.sources.whole import sync, write_whole
 
 _REFUSED_HEAD = (400, 401, 403, 404, 405, 406, 501)
 
@@ -103,6 +104,7 @@ def _bring(address: str, folder: Path, web: Web) -> None:
     if is_web:
         if not (work / "done").exists() or not body.exists():
             _download(target, body, web)
+            sync(body)
             (work / "done").touch()
     elif "://" in target:
         _copy(target, body)
@@ -113,7 +115,10 @@ def _bring(address: str, folder: Path, web: Web) -> None:
     except DataError as fault:
         shutil.rmtree(work)  # the next try begins anew
         raise DataError(f"{shown(address)}: {fault}") from fault
+    for path in (*files.iterdir(), files):
+        sync(path)
     files.replace(folder)
+    sync(folder.parent)
 
 
 def _copy(address: str, body: Path) -> None:
@@ -148,7 +153,7 @@ def _download(address: str, body: Path, web: Web) -> None:
             raise PassingError("the file changed while it was being fetched")
         if not is_rest:
             body.unlink(missing_ok=True)
-            _write(mark, found)
+            write_whole(mark, lambda file: file.write_text(found))
         with body.open("ab") as handle:
             for piece in web.body(response):
                 handle.write(piece)
@@ -169,9 +174,3 @@ def _validator(response: Response) -> str:
     etag = response.headers.get("ETag", "")
     is_strong = etag and not etag.startswith("W/")
     return etag if is_strong else response.headers.get("Last-Modified", "")
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(text)
-    temporary.replace(path)

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from pipeline.sources.whole import write_whole
 
 SETTLED = timedelta(seconds=60)  # a time in whole seconds tells changes apart from then on
 ROW = "_service_row"  # the service's own identifier of a row
@@ -62,11 +64,11 @@ class Want:
 
 
 class Service(Protocol):
-    """A kind of service at one address."""
+    """A kind of service at one address. ``overlap``: how much is read again, for clocks and
+    commits that lag behind.
+    """
 
-    @property
-    def overlap(self) -> timedelta:
-        """How much is read again, for clocks and commits that lag behind."""
+    overlap: ClassVar[timedelta]
 
     def look(self) -> Look:
         """What the service says of itself."""
@@ -75,7 +77,7 @@ class Service(Protocol):
         """One page. Raises RestartError, and errors as Web.json."""
 
     def count(self) -> int:
-        """How many rows there are."""
+        """How many rows there are, of which a crawl for everything has to bring as many."""
 
 
 class RestartError(Exception):
@@ -91,6 +93,15 @@ def write_page(path: Path, page: Page, columns: Sequence[str]) -> None:
     values = [*zip(*page.rows, strict=True), page.ids]
     table = pa.table([pa.array(column, pa.string()) for column in values], [*columns, ROW])
     _write_table(path, table)
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a page's file is there, and whole to its end."""
+    try:
+        pq.read_metadata(path)
+    except (pa.ArrowException, OSError):
+        return False
+    return True
 
 
 def drop_older_forms(legs: Sequence[Sequence[Path]]) -> None:
@@ -112,9 +123,7 @@ def _drop(paths: Sequence[Path], ids: pa.Array) -> None:
 
 
 def _write_table(path: Path, table: pa.Table) -> None:
-    temporary = path.with_suffix(".new")
-    pq.write_table(table, temporary)
-    temporary.replace(path)
+    write_whole(path, lambda file: pq.write_table(table, file))
 
 
 def when(changed: datetime | None, at: datetime) -> tuple[str, bool]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import DataError
 
 ROWS_PER_PART = 200_000
+EXACT = 2.0**53  # up to here floats tell whole numbers apart
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,16 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
     if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), None, column)
+        return _numbers_as_text(column)
     return column.cast(pa.string()).fill_null("")
+
+
+def _numbers_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Whole numbers as such, since a key is one wherever a blank made its column a float."""
+    column = pc.if_else(pc.is_nan(column), None, column)
+    is_whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), EXACT))
+    whole = pc.if_else(is_whole, column, None).cast(pa.int64()).cast(pa.string())
+    return pc.coalesce(whole, column.cast(pa.string())).fill_null("")
 
 
 def plan_parquet(path: str) -> tuple[list[str], list[ParquetPart]]:

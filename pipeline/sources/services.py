@@ -11,21 +11,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.errors import ConfigError, DataError, EmptyDeliveryError
+from pipeline.errors import BusyError, ConfigError, DataError, EmptyDeliveryError
+from pipeline.privacy import is_person_column
 from pipeline.sources.arcgis import ArcGis
 from pipeline.sources.ckan import Ckan
 from pipeline.sources.config import Source
-from pipeline.sources.crawl import Asked, crawl, release
+from pipeline.sources.crawl import crawl, release
+from pipeline.sources.crawl_state import Asked
 from pipeline.sources.files import FileSource, find_columns, plan_file
 from pipeline.sources.formats import format_of
 from pipeline.sources.landing import name_of
-from pipeline.sources.pages import Look, Service, Want
+from pipeline.sources.pages import Look, RestartError, Service, Want
 from pipeline.sources.socrata import Socrata
 from pipeline.sources.source import Delivery, Part
 from pipeline.sources.tokens import require_no_secret
 from pipeline.sources.web import Web
 
-_KINDS: dict[str, Callable[[str, Web], Service]] = {
+_KINDS: dict[str, type[Socrata | ArcGis | Ckan]] = {
     "socrata": Socrata,
     "arcgis": ArcGis,
     "ckan": Ckan,
@@ -77,8 +79,8 @@ class ServiceSource:
         """Moves the watermarks of the services on and forgets what was landed."""
         for delivery in deliveries:
             if self._is_service(delivery.address):
-                overlap = self._service(delivery.address, self.web()).overlap
-                release(landing / name_of(delivery.address), overlap)
+                kind = _KINDS[format_of(self.source, delivery.address)]
+                release(landing / name_of(delivery.address), kind.overlap)
             else:
                 self._files(delivery.address).release([delivery], landing)
 
@@ -125,20 +127,35 @@ class ServiceSource:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
-def sample_rows(address: str, most: int, web: Web | None = None) -> tuple[pd.DataFrame, int]:
-    """About ``most`` rows from a service's beginning, every column as text, and how many it has.
+@dataclass(frozen=True)
+class Sample:
+    """``rows``: from a service's beginning, every column as text; ``total``: how many it has.
 
-    Raises BusyError, DataError, MissingInputError, ConfigError.
+    ``persons``: columns about persons, by their names, which are not asked for.
     """
+
+    rows: pd.DataFrame
+    total: int
+    persons: tuple[str, ...]
+
+
+def sample_rows(address: str, most: int, web: Web | None = None) -> Sample:
+    """About ``most`` rows. Raises BusyError, DataError, MissingInputError, ConfigError."""
     require_no_secret(address)
     kind = format_of(Source.model_construct(format=None), address)
     service = _KINDS[kind](address, web or Web())
-    want = Want(look := service.look(), look.names)
+    look = service.look()
+    persons = tuple(name for name in look.names if is_person_column(name))
+    want = Want(look, [name for name in look.names if name not in persons])
     rows: list[Sequence[str]] = []
     for _ in range(_SAMPLE_PAGES):
-        page = service.page(want)
+        try:
+            page = service.page(want)
+        except RestartError as fault:
+            raise BusyError(f"{address}: {fault}: try again later") from None
         rows += page.rows
         if page.cursor is None or len(rows) >= most:
             break
         want = replace(want, cursor=page.cursor)
-    return pd.DataFrame(rows, columns=list(look.names), dtype="str"), service.count()
+    frame = pd.DataFrame(rows, columns=list(want.columns), dtype="str")
+    return Sample(frame, service.count(), persons)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from pipeline.errors import DataError
 from pipeline.sources.answers import Answer, PassingError, shown
@@ -31,7 +31,7 @@ class Socrata:
 
     address: str
     web: Web
-    overlap: timedelta = timedelta(hours=1)
+    overlap: ClassVar[timedelta] = timedelta(hours=1)
 
     def look(self) -> Look:
         """When its rows last changed, and its columns by the names that queries use."""

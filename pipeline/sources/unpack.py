@@ -18,6 +18,8 @@ from typing import IO, Any
 import pyarrow as pa
 
 from pipeline.errors import DataError
+from pipeline.sources.formats import PACKED
+from pipeline.sources.sniff import SNIFFED_BYTES, is_parquet, no_table
 
 MOST_BYTES = 2**36  # of one delivery, unpacked
 MOST_MEMBERS = 10_000
@@ -106,31 +108,21 @@ def _copy(stream: IO[bytes], file: Path, most: int) -> int:
 def _named(file: Path, name: str) -> None:
     """Give a file the name that tells how to read it; an empty one goes."""
     with file.open("rb") as handle:
-        start = handle.read(1024)
+        start = handle.read(SNIFFED_BYTES)
     if not start:
         file.unlink()
         return
     kind = _kind(start, name)
-    plain = safe(re.sub(r"\.(gz|bz2|xz|zst|zip)$", "", name, flags=re.IGNORECASE))
+    plain = safe(name[: -len(Path(name).suffix)] if name.lower().endswith(PACKED) else name)
     is_named = Path(plain).suffix.lower() in (_DATA if kind == ".csv" else (kind,))
     file.replace(file.with_name(plain if is_named else plain + kind))
 
 
 def _kind(start: bytes, name: str) -> str:
     """What a file's first bytes say that it is. Raises DataError where they are no data."""
-    if start.startswith(b"PAR1"):
-        return ".parquet"
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:1] == b"<":
-        raise DataError(
-            f"{name} is a web page, not data: open its address in a browser, and correct "
-            "source.path or run again later"
-        )
-    if text[:1] in (b"{", b"["):
-        raise DataError(f"{name} is JSON, neither CSV nor Parquet: take another export")
-    if b"\x00" in start or start.startswith((b"%PDF", b"PK")):
-        raise DataError(f"{name} is neither CSV in one-byte text nor Parquet: take another export")
-    return ".csv"
+    if fault := no_table(start):
+        raise DataError(f"{name} is {fault[0]}, which is not read: {fault[1]}")
+    return ".parquet" if is_parquet(start) else ".csv"
 
 
 def safe(name: str) -> str:

@@ -6,6 +6,7 @@ what will not pass is said at once.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -111,24 +112,27 @@ class Web:
             raise BusyError(text) from None
 
     def body(self, response: Response) -> Iterator[bytes]:
-        """The pieces of an answer. Raises DataError or BusyError beyond the limits of a fetch."""
+        """The pieces of an answer. Raises BusyError beyond the limits of a fetch, DataError where
+        this one answer is beyond them.
+        """
+        address, size = str(response.url), 0
         for piece in response.iter_content(CHUNK_BYTES):
-            self.taken += len(piece)
-            if self.taken > MOST_BYTES:
+            size, self.taken = size + len(piece), self.taken + len(piece)
+            if size > MOST_BYTES:
                 raise DataError(
-                    f"{shown(str(response.url))}: over {MOST_BYTES} bytes in one fetch: deliver "
-                    "it as files, in parts"
+                    f"{shown(address)}: over {MOST_BYTES} bytes in one answer: deliver it as "
+                    "files, in parts"
                 )
-            self._check_time(str(response.url))
+            if self.taken > MOST_BYTES:
+                raise _unfinished(address, f"over {MOST_BYTES} bytes in one fetch")
+            self._check_time(address)
             yield piece
 
     def _pace(self, address: str) -> None:
         self._check_time(address)
         self.asked += 1
         if self.asked > MOST_REQUESTS:
-            raise DataError(
-                f"{shown(address)}: over {MOST_REQUESTS} requests in one fetch: deliver it as files"
-            )
+            raise _unfinished(address, f"over {MOST_REQUESTS} requests in one fetch")
         host, now = urlsplit(address).netloc, self.clock()
         rest = self._last.get(host, now - PAUSE_SECONDS) + PAUSE_SECONDS - now
         if rest > 0:
@@ -139,10 +143,11 @@ class Web:
         now = self.clock()
         self._began = now if self._began is None else self._began
         if now - self._began > MOST_SECONDS:
-            raise BusyError(
-                f"{shown(address)}: not done in {MOST_SECONDS / 3600:.0f} hours: run it again, it "
-                "goes on where it stopped"
-            )
+            raise _unfinished(address, f"not done in {MOST_SECONDS / 3600:.0f} hours")
+
+
+def _unfinished(address: str, why: str) -> BusyError:
+    return BusyError(f"{shown(address)}: {why}: run it again, it goes on where it stopped")
 
 
 def _translated(address: str, do: Callable[..., T], *args: object) -> T:
@@ -153,6 +158,10 @@ def _translated(address: str, do: Callable[..., T], *args: object) -> T:
         raise PassingError("no answer in time") from None
     except (trouble.ChunkedEncodingError, trouble.ContentDecodingError):
         raise PassingError("the answer was cut off") from None
+    except trouble.SSLError as fault:  # a connection error, too
+        if found := re.search(r"certificate[^,\"')(]*", str(fault), re.IGNORECASE):
+            raise ConfigError(_no_certificate(address, found[0].strip())) from None
+        raise PassingError("the encrypted connection was cut off") from None
     except trouble.ConnectionError as fault:
         raise PassingError(f"no connection ({type(fault).__name__})") from None
     except trouble.TooManyRedirects:
@@ -161,6 +170,14 @@ def _translated(address: str, do: Callable[..., T], *args: object) -> T:
         raise ConfigError("a token in the environment holds a line break: set it anew") from None
     except trouble.RequestException as fault:
         raise ConfigError(f"source.path: {shown(address)}: {type(fault).__name__}") from None
+
+
+def _no_certificate(address: str, why: str) -> str:
+    return (
+        f"{urlsplit(address).hostname} cannot prove that it is the host of source.path ({why}): "
+        "its certificate has run out, is of another host, or of an authority that this machine "
+        "does not know: correct source.path, or let REQUESTS_CA_BUNDLE name that authority's file"
+    )
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

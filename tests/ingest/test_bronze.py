@@ -28,6 +28,7 @@ from pipeline.ingest.bronze import (
     as_bronze,
     bronze_schema,
     identified,
+    key_values,
     read_rows,
     take,
     write_rows,
@@ -118,7 +119,7 @@ def test_rows_come_back_as_they_were_written(config, tmp_path):
     part = write_rows(rows.assign(**{SAID: ROW}), config.source.columns, table, STAMPS)
     assert part is not None
     schema = bronze_schema(config.source.columns)
-    found = read_rows(f"{table}/{part['path']}", schema)
+    found = read_rows(f"{table}/{part.path}", schema)
     assert list(found.columns) == [*config.source.columns.names, *META]
     text = [*config.source.columns.names, DELIVERY, MALFORMED, KEY]
     assert_frame_equal(
@@ -128,7 +129,7 @@ def test_rows_come_back_as_they_were_written(config, tmp_path):
     assert set(found[INGESTED_AT]) == {pd.Timestamp(NOW)}
     assert set(found[RUN_DATE]) == {"2024-06-15"}
     assert set(found[KNOWN_FROM]) == {STAMPS.known_from}
-    assert (part["rows"], part["low"]) == (20, "2024-06-15T12:00:00.000Z")
+    assert (part.rows, part.low) == (20, "2024-06-15T12:00:00.000Z")
 
 
 def test_of_a_first_delivery_nothing_says_since_when(config, tmp_path):
@@ -136,9 +137,19 @@ def test_of_a_first_delivery_nothing_says_since_when(config, tmp_path):
     stamps = Stamps(NOW, "2024-06-15", None)
     part = write_rows(rows, config.source.columns, str(tmp_path / "b"), stamps)
     assert part is not None
-    found = pq.read_table(f"{tmp_path}/b/{part['path']}")
+    found = pq.read_table(f"{tmp_path}/b/{part.path}")
     assert found.schema.equals(bronze_schema(config.source.columns))
     assert found[KNOWN_FROM].null_count == 3
+
+
+@pytest.mark.parametrize("key", [[["CASE", "OFFENSE"]], [["CASE", "OFFENSE"], "FROM"]])
+def test_keys_of_several_columns_are_told_apart(tmp_path, key):
+    config = make_config(tmp_path, {"key": key})
+    texts = [("a", "b|c"), ("a|b", "c"), ("a\\", "b"), ("a", "\\|b"), ("a\\|", "b"), ("x", "y")]
+    rows = pd.concat([good_rows(1).assign(CASE=a, OFFENSE=b) for a, b in texts], ignore_index=True)
+    keys = identify(config, rows)[KEY].tolist()
+    assert len(set(keys)) == len(texts)
+    assert [tuple(key_values(key, config.source.columns)) for key in keys] == texts
 
 
 def test_no_file_is_written_without_rows(config, tmp_path):
@@ -154,8 +165,8 @@ def test_before_anything_is_known_all_is_new(config, tmp_path):
     part = Part(path, ParquetPart(path, 0, 0, 5, 100), columns.names)
     taken = take([part, part], columns, Keys(str(tmp_path / "none"), "r"), f"{tmp_path}/b", STAMPS)
     assert (taken.rows, taken.said.num_rows, len(taken.heard)) == (10, 0, 0)
-    assert taken.part is not None
-    assert taken.part["rows"] == 10
+    assert taken.file is not None
+    assert taken.file.rows == 10
     assert taken.said.schema.names == ["id", "content", "source", "said"]
 
 
@@ -174,8 +185,8 @@ def test_only_what_is_new_is_written_of_the_rest_it_is_said_what_it_is(config, t
     columns = config.source.columns
     part = Part(path, ParquetPart(path, 0, 0, 8, 100), columns.names)
     taken = take([part], columns, Known("", ""), f"{tmp_path}/b", STAMPS)
-    assert taken.part is not None
-    written = read_rows(f"{tmp_path}/b/{taken.part['path']}", bronze_schema(columns))
+    assert taken.file is not None
+    written = read_rows(f"{tmp_path}/b/{taken.file.path}", bronze_schema(columns))
     assert sorted(written["CASE"]) == ["2024-00000", "2024-00004"]
     said = taken.said.to_pylist()
     assert [row["said"] for row in said] == ["repeated", "heard", "refused"] * 2

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import pyarrow.dataset as pads
-import pyarrow.parquet as pq
 import pytest
-from conftest import (
-    CLOCK,
-    KEPT,
-    MERGED,
-    NOW,
-    City,
-    dirty_rows,
-    good_rows,
-    incidents,
-    make_config,
-)
+from conftest import CLOCK, DAY, KEPT, MERGED, NOW, dirty_rows, good_rows
 from pandas.testing import assert_frame_equal
 
-from grids.hexgrid import HexGrid
-from pipeline import tables
 from pipeline.errors import DataError, MissingInputError
 from pipeline.ingest import recipe as module
 from pipeline.ingest.bronze import INGESTED_AT, KNOWN_FROM, RUN_DATE, Stamps
 from pipeline.ingest.delivering import Batch
-from pipeline.ingest.recipe import DELIVERY_GRACE, IngestRecord, known_floor, new_deliveries, resume
+from pipeline.ingest.recipe import DELIVERY_GRACE, IngestRecord, known_floor, new_deliveries
 from pipeline.silver import as_known_at
 from pipeline.sources.files import FileSource
 from pipeline.sources.source import DELIVERY
-from pipeline.tables import active_files
-
-DAY = timedelta(days=1)
 
 
 def fates(rows: pd.DataFrame) -> dict[str, int]:
@@ -80,7 +60,9 @@ def test_unchanged_files_are_not_read_again(city, monkeypatch):
     city.write(good_rows(20))
     city.ingest()
     monkeypatch.setattr(FileSource, "fetch", lambda *_: pytest.fail("rows were read"))
-    assert new_deliveries(city.config, FileSource(city.config.source), city.store) == []
+    assert (
+        new_deliveries(city.config, FileSource(city.config.source).deliveries(), city.store) == []
+    )
     assert city.ingest() == IngestRecord()
 
 
@@ -146,162 +128,6 @@ def test_instants_of_ingestion_go_forward_whatever_the_clock_shows(city):
     instants = sorted(set(city.bronze()[INGESTED_AT]))
     first = NOW + timedelta(milliseconds=1)
     assert instants == [first + timedelta(milliseconds=i) for i in range(3)]
-
-
-# Killed between commits
-
-
-class KilledError(Exception):
-    """Stands for the process's end."""
-
-
-def kill_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """The commit of that number, counted from 1, never happens."""
-    commit, calls = tables.commit_parts, []
-
-    def counted(*arguments: Any) -> None:
-        calls.append(1)
-        if len(calls) == number:
-            raise KilledError
-        commit(*arguments)
-
-    monkeypatch.setattr(module, "commit_parts", counted)
-
-
-def stored(city: City) -> list[pd.DataFrame]:
-    """What bronze, silver and quarantine hold, whenever it was ingested."""
-    tables_of = (city.bronze(), city.silver(), city.quarantine())
-    frames = [
-        rows.drop(columns=["ingested_at", INGESTED_AT], errors="ignore") for rows in tables_of
-    ]
-    return [rows.sort_values(sorted(rows.columns), ignore_index=True) for rows in frames]
-
-
-def assert_same(one: City, other: City) -> None:
-    for here, there in zip(stored(one), stored(other), strict=True):
-        assert_frame_equal(here, there)
-    assert one.live() == other.live()
-
-
-@dataclass(frozen=True)
-class Deliveries:
-    """Three states of a file, in which rows come, go, change, conflict and cannot be used."""
-
-    rows: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
-
-    @classmethod
-    def made(cls) -> Deliveries:
-        first = dirty_rows(120)
-        first = first[~first["FATE"].str.contains("future")]  # they are looked at again every time
-        second = first[5:].copy()
-        second.loc[second.index[:9], "OFFENSE"] = "robbery"
-        second.loc[second.index[9:12], "LAT"] = "41.5"
-        more = good_rows(130)[120:]
-        second = pd.concat([second, more, more[:2].assign(OFFENSE="robbery")], ignore_index=True)
-        third = pd.concat([first, more[3:]], ignore_index=True)
-        return cls((first, second, third))
-
-
-DELIVERIES = Deliveries.made()
-
-
-def begun(folder: Path, grid: HexGrid, delivers: str, state: int) -> City:
-    """A city that has taken in the first states of its file."""
-    path = {"path": str(folder / "part*.csv"), "delivers": delivers}
-    city = City(folder, make_config(folder, source=path), grid)
-    for number in range(state):
-        city.write(DELIVERIES.rows[number])
-        city.ingest(now=NOW + number * DAY)
-    return city
-
-
-def copied(city: City, name: str) -> City:
-    """The same files, and another store with the same contents."""
-    other = city.folder / name
-    if Path(city.config.output.path).exists():
-        shutil.copytree(city.config.output.path, other)
-    output = city.config.output.model_copy(update={"path": str(other)})
-    return replace(city, config=city.config.model_copy(update={"output": output}))
-
-
-@pytest.mark.parametrize("delivers", ["incremental", "snapshot"])
-def test_a_later_night_that_was_killed_loses_and_doubles_nothing(city, monkeypatch, grid, delivers):
-    begin = begun(city.folder, grid, delivers, 1)
-    city.write(DELIVERIES.rows[1])
-    whole = copied(begin, "whole")
-    cutoff, later = NOW + DAY, NOW + DAY + timedelta(hours=1)
-    record = whole.ingest(now=cutoff, cutoff=cutoff)
-    assert record.kept > 10
-    assert sum(record.quarantined.values()) > 2
-    assert record.absent > 0 or delivers == "incremental"
-    killed = [copied(begin, f"killed{number}") for number in (1, 2, 3)]
-    for number, broken in enumerate(killed, start=1):
-        with monkeypatch.context() as patch:
-            kill_at(patch, number)
-            with pytest.raises(KilledError):
-                broken.ingest(now=cutoff, cutoff=cutoff)
-    again = copied(killed[1], "again")  # the delivery has changed when it goes on
-    for broken in killed:
-        broken.ingest(now=later, cutoff=cutoff)
-        assert_same(broken, whole)
-    city.write(DELIVERIES.rows[2])
-    for store in (whole, again):
-        store.ingest(now=NOW + 2 * DAY)
-    assert_same(again, whole)
-
-
-@pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_first_night_that_was_killed_begins_again(city, monkeypatch, grid, number):
-    city.write(DELIVERIES.rows[0])
-    with monkeypatch.context() as patch:
-        kill_at(patch, number)
-        with pytest.raises(KilledError):
-            city.ingest()
-    assert not city.store.has_silver
-    other = copied(city, "other")
-    first, second = city.ingest(), None
-    if number == 2:  # another delivery is there when it begins again
-        city.write(DELIVERIES.rows[2])
-        second = other.ingest()
-        assert second.kept > first.kept
-    for store, record in ((city, first), (other, second)):
-        if record:
-            assert dict(Counter(store.quarantine()["reason"])) == record.quarantined
-            assert len(store.silver()) == record.kept
-            assert len(store.bronze()) == record.rows_in
-            assert (store.silver()["known_at"] < NOW).all()  # history, not what came in today
-
-
-@pytest.mark.parametrize("step", ["Keys.take", "tidy"])
-def test_a_night_killed_after_its_commits_is_done(city, monkeypatch, step):
-    city.write(good_rows(15)[:10])
-    city.ingest()
-    city.write(good_rows(15))
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            f"pipeline.ingest.recipe.{step}", lambda *_: (_ for _ in ()).throw(KilledError)
-        )
-        with pytest.raises(KilledError):
-            city.ingest(now=NOW + DAY)
-    sizes = city.sizes()
-    again = city.ingest(now=NOW + 2 * DAY)
-    assert (again.kept, again.quarantined) == (0, {})
-    assert city.sizes() == sizes == (15, 15, 0)
-
-
-def test_what_a_killed_night_left_is_settled_as_of_that_night(city, monkeypatch):
-    """What lay in the future then has not come about by itself since."""
-    ahead = (NOW + 2 * DAY).strftime(CLOCK)
-    city.write(incidents(k="theft"))
-    city.ingest()
-    city.write(incidents(k="theft", x="theft").assign(REPORTED=ahead))
-    with monkeypatch.context() as patch:
-        kill_at(patch, 3)
-        with pytest.raises(KilledError):
-            city.ingest(now=NOW + DAY)
-    resume(city.intake(NOW + 9 * DAY), city.grid)
-    assert set(city.quarantine()["reason"]) == {"reported in the future"}
-    assert city.sizes() == (3, 1, 2)
 
 
 # What cannot be used
@@ -375,62 +201,3 @@ def test_what_was_refused_is_looked_at_anew_even_where_the_index_was_lost(city):
     city.ingest()
     Path(city.store.keys).unlink()
     assert city.configured(date_formats=[CLOCK, "%d.%m.%Y %H:%M"]).ingest(NOW + DAY).kept == 5
-
-
-# Over many nights
-
-
-def test_silvers_history_is_not_read(city, monkeypatch):
-    """A night with corrections opens the files of the night before at most, and only once."""
-    opened: list[str] = []
-    for number in range(6):
-        rows = good_rows(40)
-        rows.loc[number : number + 3, "OFFENSE"] = f"kind {number}"
-        city.write(rows)
-        history = set(active_files(city.store.silver)) | set(active_files(city.store.quarantine))
-        with monkeypatch.context() as patch:
-            watch(patch, opened)
-            record = city.ingest(now=NOW + number * DAY)
-        assert record.kept == (40 if number == 0 else 5)
-        assert not history & set(opened), "history was read"
-        assert any("/silver/" in path for path in opened)  # what was just written is
-        opened.clear()
-
-
-def watch(patch: pytest.MonkeyPatch, opened: list[str]) -> None:
-    """Note every Parquet file that is opened through pyarrow."""
-    for module_, name in ((pq, "read_table"), (pq, "ParquetFile"), (pads, "dataset")):
-        patch.setattr(module_, name, _noting(getattr(module_, name), opened))
-
-
-def _noting(read: Any, opened: list[str]) -> Any:
-    def noted(paths: Any, *arguments: Any, **options: Any) -> Any:
-        opened.extend([paths] if isinstance(paths, str) else map(str, paths))
-        return read(paths, *arguments, **options)
-
-    return noted
-
-
-def test_files_stay_few_and_their_contents_the_same(city, monkeypatch):
-    monkeypatch.setattr(tables, "SMALL_FILES", 3)
-    grow = [incidents(**{f"k{i}": "theft" for i in range(number + 2)}) for number in range(8)]
-    for number, rows in enumerate(grow):
-        bad = rows[:number].assign(LAT="", CASE=lambda r: "bad" + r["CASE"])
-        corrected = rows.assign(
-            OFFENSE=["assault"] * (number % 2) + ["theft"] * (len(rows) - number % 2)
-        )
-        city.write(pd.concat([corrected, bad]))
-        city.ingest(now=NOW + number * DAY)
-        for table in (city.store.bronze, city.store.silver, city.store.quarantine):
-            assert len(active_files(table)) <= 3
-    assert len(city.live()) == 9
-    assert city.silver()["revision"].max() == 7
-    assert len(city.quarantine()) == 7
-    sizes = city.sizes()
-    city.touch()
-    assert city.ingest(now=NOW + 9 * DAY).kept == 0
-    assert city.sizes() == sizes
-    Path(city.store.keys).unlink()
-    city.touch()
-    assert city.ingest(now=NOW + 10 * DAY).kept == 0
-    assert city.sizes() == sizes

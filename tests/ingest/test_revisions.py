@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pandas.testing import assert_frame_equal
+from revising import BARE, START, UNKNOWN, deliver, frame, hours, latest
 
-from pipeline.ingest.bronze import ABSENT, AGAIN, ROW
-from pipeline.ingest.clean import CLEAN
-from pipeline.ingest.keys import DUPLICATE_KEY, LATEST
-from pipeline.ingest.revisions import NO_CONTENT, Settled, _History, settle
+from pipeline.ingest.bronze import ABSENT, AGAIN
+from pipeline.ingest.key_tables import DUPLICATE_KEY
+from pipeline.ingest.revisions import NO_CONTENT, NOT_NEEDED, Settled, _History, settle
 from pipeline.silver import SILVER
 
-START, NEVER = datetime(2024, 5, 1, tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
-BARE: dict[str, Any] = {"id": "A", "content": 1, "occurred_at": START, "known_at": START}
-BARE |= {"revised_at": None, "retracted": False, "category": "theft", "group": "property"}
-BARE |= {"cell": 617671331407200255, "delivery": "file", "reason": "", "lat": 39.7, "said": ROW}
-
-
-def hours(count: float) -> datetime:
-    return START + timedelta(hours=count)
-
-
-def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Clean incidents: the bare row with each of the changes."""
-    values = [BARE | row for row in rows]
-    columns = {name: pd.Series([row.get(name) for row in values], dtype="object") for name in CLEAN}
-    filled = {name: False for name, kind in CLEAN.items() if kind == "bool"}
-    filled |= {name: "" for name, kind in CLEAN.items() if kind == "str"}
-    return pd.DataFrame(columns).fillna(filled).astype(CLEAN)
-
-
-UNKNOWN = pd.DataFrame({name: pd.Series(dtype=CLEAN.get(name, "int64")) for name in LATEST[:-1]})
-UNKNOWN = UNKNOWN.assign(source=pd.Series(dtype="str"))
-
-
-def latest(kept: pd.DataFrame, before: pd.DataFrame = UNKNOWN) -> pd.DataFrame:
-    """What is known last of every key, after revisions were added to what was."""
-    rows = kept.rename(columns={"delivery": "source"})[LATEST]
-    known = pd.concat([before, rows], ignore_index=True).sort_values("revision")
-    return known.drop_duplicates("id", keep="last").astype(UNKNOWN.dtypes.to_dict())
-
-
-def deliver(*deliveries: list[dict[str, Any]], after: pd.DataFrame = UNKNOWN) -> list[Settled]:
-    """Ingestions after each other, each knowing the newest revisions of those before."""
-    out = []
-    for rows in deliveries:
-        out.append(settle(frame(rows), after))
-        after = latest(out[-1].kept, after)
-    return out
+CELL = BARE["cell"]
 
 
 def brief(settled: Settled) -> list[tuple[Any, ...]]:
@@ -146,8 +105,49 @@ def test_two_later_files_revise_one_after_the_other():
 def test_ties_are_broken_by_revised_then_delivery_then_content():
     rows = [{"content": 1, "revised_at": START}, {"content": 8}, {"content": 3, "delivery": "z"}]
     (out,) = deliver(rows)
+    assert brief(out) == [("A", 0, 8), ("A", 1, 3), ("A", 2, 1)]
+    (out,) = (settle(frame(rows), UNKNOWN, is_snapshot=True),)
     assert brief(out) == [("A", 0, 8), ("A", 1, 1)]
     assert out.refused["content"].tolist() == [3]
+
+
+def test_of_two_deliveries_at_once_the_last_corrects_and_is_known_from_then():
+    """Two nights' files in one ingestion, as after a night that did not run."""
+    old, new = {"content": 1, "delivery": "may"}, {"content": 2, "delivery": "may-2"}
+    now = pd.Timestamp(hours(90))
+    for rows in ([old, new], [new, old]):
+        later, first = settle(frame(rows), UNKNOWN), settle(frame(rows), UNKNOWN, first_at=now)
+        assert brief(later) == brief(first) == [("A", 0, 1), ("A", 1, 2)]
+        assert later.kept["known_at"].tolist() == [pd.Timestamp(START)] * 2
+        assert first.kept["known_at"].tolist() == [pd.Timestamp(START), now]
+    again = settle(frame([old, new, old | {"delivery": "may-3"}]), UNKNOWN)
+    assert brief(again) == [("A", 0, 1)]  # the last of them says the first again
+
+
+@pytest.mark.parametrize("lacks", NOT_NEEDED)
+def test_a_row_that_takes_back_need_not_say_where_or_what(lacks):
+    gone = {"content": 2, "retracted": True, "reason": lacks, "cell": 0, "group": "other"}
+    for before, rows in (([{}], [gone]), ([], [{}, gone | {"known_at": hours(1)}])):
+        out = deliver(before, rows)[-1]
+        last = out.kept.iloc[-1]
+        assert (last["retracted"], last["was_cell"], last["cell"]) == (True, CELL, CELL)
+        assert (last["group"], len(out.refused)) == ("property", 0)
+    (alone,) = deliver([gone])
+    assert alone.refused["reason"].tolist() == [lacks]
+
+
+def test_a_correction_to_before_the_start_takes_the_incident_out():
+    _, second = deliver([{}], [{"content": 2, "reason": "before the start"}])
+    assert second.kept[["retracted", "was_cell"]].values.tolist() == [[True, CELL]]
+
+
+@pytest.mark.parametrize("is_snapshot", [True, False])
+def test_a_file_of_a_snapshot_may_hold_what_another_puts_elsewhere(is_snapshot):
+    (first,) = deliver([{"delivery": "a"}])
+    moved = {"content": 2, "delivery": "a", "reason": "outside the bounds"}
+    still = {"said": AGAIN, "delivery": "b"}
+    out = settle(frame([moved, still]), latest(first.kept), is_snapshot)
+    assert len(out.kept) == (0 if is_snapshot else 1)
 
 
 def test_a_key_whose_earlier_row_could_not_be_used_begins_now():
@@ -167,124 +167,6 @@ def test_types_do_not_hang_on_what_is_in_the_rows():
     rows = [{}, {"content": 2, "revised_at": START}, {"id": "B"}]
     plain, mixed = deliver([{}])[0], deliver(rows)[0]
     assert plain.kept.dtypes.equals(mixed.kept.dtypes)
-
-
-def oracle(rows: list[dict[str, Any]], known: dict[str, dict[str, Any]]) -> tuple[Any, ...]:
-    """Settling row by row, as one would by hand: kept, contents in conflict, merged.
-
-    ``known``: the newest revision of every key, which is brought forward.
-    """
-    kept, conflicts, merged, before = [], [], 0, set(known)
-    seen: set[Any] = {(key, row["content"]) for key, row in known.items()}
-    delivered = {(row["id"], row["content"], row["delivery"]) for row in rows}
-    files = {row["delivery"] for row in rows}
-    for row in sorted(rows, key=_order):
-        key, last = row["id"], known.get(row["id"])
-        if (key, row["content"]) in seen:
-            merged += 1
-            continue
-        seen.add((key, row["content"]))
-        revised, is_older = row["revised_at"], key in before
-        has_time = revised or (is_older and not row["retracted"])
-        if has_time and last and (revised or NEVER) < (last["revised_at"] or NEVER):
-            merged += 1
-            continue
-        here = {file for file in files if (key, row["content"], file) in delivered}
-        old = {file for file in files if last and (key, last["content"], file) in delivered}
-        corrects = is_older and not revised and not row["retracted"] and here - old
-        if last is None or revised or row["retracted"] or corrects:
-            row = row | ({"delivery": min(here - old)} if corrects else {})
-            was = last["cell"] if last and not last["retracted"] else None
-            at = max(row["known_at"], last["known_at"]) if last else row["known_at"]
-            number = last["revision"] + 1 if last else 0
-            known[key] = row | {"revision": number, "was_cell": was, "known_at": at}
-            kept.append(known[key])
-        else:
-            conflicts.append((key, row["content"]))
-    return kept, Counter(conflicts), merged
-
-
-def _order(row: dict[str, Any]) -> tuple[Any, ...]:
-    return (
-        row["known_at"],
-        row["revised_at"] or NEVER,
-        row["retracted"],
-        row["delivery"],
-        row["content"],
-    )
-
-
-def flat(kept: pd.DataFrame | list[dict[str, Any]]) -> set[tuple[Any, ...]]:
-    names = "id revision content known_at cell was_cell retracted delivery".split()
-    records = kept.to_dict("records") if isinstance(kept, pd.DataFrame) else kept
-    return {tuple(None if row[name] is pd.NA else row[name] for name in names) for row in records}
-
-
-@st.composite
-def deliveries(draw: st.DrawFn, most: int = 8) -> list[dict[str, Any]]:
-    """Rows of few keys, contents and times, so that they meet; equal contents say the same."""
-    rows = []
-    for _ in range(draw(st.integers(0, most))):
-        content = draw(st.integers(1, 16))
-        key, known = "AB"[content % 2], hours(content // 3)
-        revised = hours((content * 7) % 16) if content % 8 >= 4 else None
-        row = {"id": key, "content": content, "known_at": known, "revised_at": revised}
-        gone = content % 5 == 4
-        rows.append(
-            BARE
-            | row
-            | {"cell": 100 + content, "retracted": gone}
-            | {"delivery": draw(st.sampled_from("xy"))}
-        )
-    return rows
-
-
-@settings(max_examples=15)
-@given(first=deliveries(), second=deliveries(), data=st.data())
-def test_settling_equals_the_oracle_in_any_order(first, second, data):
-    known: dict[str, dict[str, Any]] = {}
-    one, two = deliver(data.draw(st.permutations(first)), data.draw(st.permutations(second)))
-    for out, rows in ((one, first), (two, second)):
-        kept, conflicts, merged = oracle(rows, known)
-        assert flat(out.kept) == flat(kept)
-        assert len(out.kept) + len(out.refused) + out.merged == len(rows)
-        pairs = zip(out.refused["id"], out.refused["content"], strict=True)
-        assert Counter(pairs) == conflicts
-        assert out.merged == merged
-
-
-@settings(max_examples=15)
-@given(rows=deliveries(12), late=deliveries(12), until=st.integers(0, 5))
-def test_what_becomes_known_later_changes_nothing_before(rows, late, until):
-    """Replace all that became known after an instant: what was known by it is the same."""
-    instant = hours(until)
-    early = [row for row in rows if row["known_at"] <= instant]
-    other = [row for row in late if row["known_at"] > instant]
-
-    def known(all_rows: list[dict[str, Any]]) -> pd.DataFrame:
-        kept = settle(frame(all_rows), UNKNOWN).kept
-        kept = kept[kept["known_at"] <= instant]
-        return kept.sort_values(["id", "revision"], ignore_index=True)
-
-    assert_frame_equal(known(rows), known(early + other))
-
-
-def live_sums(revisions: pd.DataFrame, instant: datetime) -> Counter[Any]:
-    """Cells of the arrivals known by ``instant``, what goes in less what comes out."""
-    known = revisions[revisions["known_at"] <= instant]
-    total: Counter[Any] = Counter(known["cell"][~known["retracted"]].tolist())
-    total.subtract(known["was_cell"].dropna().tolist())
-    return Counter({cell: count for cell, count in total.items() if count})
-
-
-@settings(max_examples=15)
-@given(first=deliveries(), second=deliveries(), until=st.integers(0, 6))
-def test_arrivals_add_up_to_what_is_live(first, second, until):
-    revisions = pd.concat([out.kept for out in deliver(first, second)])
-    known = revisions[revisions["known_at"] <= hours(until)].sort_values("revision")
-    latest = known.drop_duplicates("id", keep="last")
-    expected = Counter(latest["cell"][~latest["retracted"]].tolist())
-    assert live_sums(revisions, hours(until)) == expected
 
 
 @pytest.mark.parametrize("changed", [0, 500])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import BOX, NOW, City, dirty_rows, good_rows, make_config
+from conftest import BOX, DAY, NOW, City, dirty_rows, good_rows, make_config
 from distributed import Client
 from pandas.testing import assert_frame_equal
 
@@ -18,8 +18,6 @@ from pipeline.ingest import delivering, settling
 from pipeline.ingest.recipe import bring
 from pipeline.ingest.settling import extent
 from pipeline.sources import csv_parts
-
-DAY = timedelta(days=1)
 
 
 @pytest.fixture

@@ -2,67 +2,39 @@
 
 from __future__ import annotations
 
-import gzip
 import tempfile
-import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import geopandas
-import numpy as np
 import pandas as pd
 import pytest
 import shapely
-import yaml
+from drafting import NOW, init, plain_rows
+from dressed_clocks import flag_of_hours, split_window, truly_utc, unpadded_clock, utc_by_name_only
+from dressed_files import day_first, drifting_files, padded_with_mark
+from dressed_keys import (
+    cases_of_several_offences,
+    month_first,
+    reversing,
+    two_formats_and_revisions,
+)
+from dressed_places import in_parts, state_plane, utm_by_place
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from init_cities import (
-    CLOCK_12,
-    DENVER,
-    DRESSES,
-    Dressed,
-    drifting_files,
-    in_parts,
-    incidents,
-    month_first,
-    split_window,
-    state_plane,
-    text,
-    two_formats_and_revisions,
-    utm_by_place,
-    write,
-)
+from init_cities import Dressed, write
 
 from pipeline.check import check_city
-from pipeline.errors import ConfigError, DataError, MissingInputError
-from pipeline.init.recipe import InitResult, init_city
+from pipeline.errors import ConfigError, DataError
+from pipeline.init.recipe import init_city
+from pipeline.init.table import open_table
 from pipeline.load import load_config
+from pipeline.sources.services import Sample
 
-NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
-
-
-def init(path: list[str], folder: Path, **changes: Any) -> tuple[InitResult, dict[str, Any]]:
-    """What is written for files, and its values."""
-    given_ = {"boundary": None, "place": None, "now": NOW} | changes
-    result = init_city(path, folder / "city.yaml", **given_)
-    return result, yaml.safe_load(result.path.read_text(encoding="utf-8"))
-
-
-def plain_rows(count: int = 2600) -> pd.DataFrame:
-    """A file without quirks."""
-    r = incidents(DENVER, count)
-    return pd.DataFrame(
-        {
-            "case_number": r["case"],
-            "occurred": text(r["occurred"], "%Y-%m-%d %H:%M"),
-            "reported": text(r["reported"], "%Y-%m-%d %H:%M"),
-            "offense": r["offense"],
-            "latitude": r["lat"].map("{:.6f}".format),
-            "longitude": r["lon"].map("{:.6f}".format),
-        }
-    )
+DRESSES: list[Callable[[Path], Dressed]] = [
+    month_first, day_first, two_formats_and_revisions, unpadded_clock, split_window, in_parts,
+    state_plane, utm_by_place, padded_with_mark, reversing, utc_by_name_only, truly_utc,
+    cases_of_several_offences, drifting_files, flag_of_hours,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("dress", DRESSES, ids=lambda dress: dress.__name__)
@@ -124,143 +96,16 @@ def test_what_is_about_persons_is_never_mapped(tmp_path: Path) -> None:
     assert "never read, for they are about persons: victim_id, suspect" in (result.path.read_text())
 
 
-@pytest.mark.parametrize("pack", ["gz", "zip", "pattern", "list", "tab.txt.gz"])
-def test_reads_packed_and_several_files(pack: str, tmp_path: Path) -> None:
-    rows = plain_rows()
-    half = len(rows) // 2
-    separator = "\t" if pack.startswith("tab") else ","
-    first, second = (part.to_csv(index=False, sep=separator) for part in (rows[:half], rows[half:]))
-    if pack.endswith("gz"):
-        paths = [str(tmp_path / f"denver.{pack}"), str(tmp_path / f"more.{pack}")]
-        for path, content in zip(paths, (first, second), strict=True):
-            Path(path).write_bytes(gzip.compress(content.encode()))
-    elif pack == "zip":
-        paths = [str(tmp_path / "denver.zip")]
-        with zipfile.ZipFile(paths[0], "w") as archive:
-            archive.writestr("2022.csv", first)
-            archive.writestr("2023.csv", second)
-    else:
-        paths = [str(tmp_path / "denver1.csv"), str(tmp_path / "denver2.csv")]
-        for path, content in zip(paths, (first, second), strict=True):
-            Path(path).write_text(content)
-        paths = [str(tmp_path / "denver*.csv")] if pack == "pattern" else paths
-    result, found = init(paths, tmp_path)
-    assert found["source"].get("delimiter", ",") == separator
-    assert [*np.atleast_1d(found["source"]["path"])] == [Path(p).name for p in paths]
-    assert "all 2,600 rows" in result.path.read_text()
-    check_city(load_config(result.path), NOW)
-
-
-def test_leaves_files_of_another_kind_out(tmp_path: Path) -> None:
-    rows = plain_rows()
-    for number in range(4):
-        write(rows[number::4], tmp_path / "in" / f"crime_{number}.csv")
-    areas = pd.DataFrame({"area": ["a", "b"], "officers": ["1", "2"], "phone": ["3", "4"]})
-    write(areas, tmp_path / "in" / "areas.csv")
-    result, found = init([str(tmp_path / "in")], tmp_path)
-    assert found["source"]["path"] == "in/crime_*.csv"
-    assert "1 files are of another kind" in result.path.read_text()
-    check_city(load_config(result.path), NOW)
-
-
-def test_takes_the_outline_that_lies_beside(tmp_path: Path) -> None:
-    path = write(plain_rows(), tmp_path / "denver.csv")
-    lat, lon = DENVER
-    city = geopandas.GeoSeries(
-        [shapely.box(lon - 0.1, lat - 0.08, lon + 0.1, lat + 0.08)], crs=4326
-    )
-    city.to_crs(2232).to_file(tmp_path / "denver.gpkg")
-    result, found = init(path, tmp_path)
-    assert found["grid"] == {"boundary": "denver.gpkg"}
-    assert 0.97 < result.kept < 1
-    assert "outside the boundary" in result.path.read_text()
-
-
-def test_an_outline_elsewhere_is_not_used(tmp_path: Path) -> None:
-    path = write(plain_rows(), tmp_path / "denver.csv")
-    geopandas.GeoSeries([shapely.box(2, 48, 3, 49)], crs=4326).to_file(tmp_path / "paris.geojson")
-    result, found = init(path, tmp_path, boundary=tmp_path / "paris.geojson")
-    assert "boundary" not in found["grid"]
-    assert any("paris.geojson" in doubt for doubt in result.doubts)
-    assert result.kept > 0.97
-
-
-def test_the_outline_tells_the_coordinate_system(tmp_path: Path) -> None:
-    path = utm_by_place(tmp_path).path  # UTM metres that also lie in other zones' cities
-    box = shapely.box(-99.35, 19.2, -98.95, 19.6)
-    geopandas.GeoSeries([box], crs=4326).to_file(tmp_path / "outline.geojson")
-    _, found = init(path, tmp_path, boundary=tmp_path / "outline.geojson")
-    assert found["source"]["crs"] == "EPSG:32614"
-    assert found["grid"] == {"boundary": "outline.geojson"}
-
-
-def test_a_feed_that_ended_is_tried_as_of_its_end(tmp_path: Path) -> None:
-    result, _ = init(month_first(tmp_path).path, tmp_path)
-    assert result.as_of == "2023-06-01T06:00-06:00"
-    assert result.lines[-1].endswith("city.yaml --as-of 2023-06-01T06:00-06:00")
-    assert "--as-of 2023-06-01T06:00-06:00" in result.path.read_text().split("name:")[0]
-
-
-def test_a_live_feed_is_tried_as_it_is_and_lags_as_it_does(tmp_path: Path) -> None:
-    now = datetime(2023, 6, 8, 12, tzinfo=UTC)  # the last full day is May 31
-    result, found = init(month_first(tmp_path).path, tmp_path, now=now)
-    assert result.as_of is None
-    assert found["source"]["delivery_lag_days"] == 7
-    assert "--as-of" not in result.lines[-1]
+def test_columns_about_persons_are_not_even_looked_at(tmp_path: Path) -> None:
+    rows = plain_rows().assign(victim_age="31")
+    with open_table(write(rows, tmp_path / "a.csv")) as table:
+        assert table.persons == ("victim_age",)
+        assert "victim_age" not in [*table.names, *table.rows.columns]
 
 
 def test_says_where_there_is_too_little(tmp_path: Path) -> None:
     result, _ = init(write(plain_rows()[:150], tmp_path / "a.csv"), tmp_path)
     assert "too little for a forecast: about 150 rows" in result.doubts[0]
-
-
-def test_stray_early_rows_are_not_the_start(tmp_path: Path) -> None:
-    rows = plain_rows()
-    rows.loc[rows.index[:4], "occurred"] = ["1900-01-01 00:00", "1970-01-01 00:00"] * 2
-    rows.loc[5, "occurred"] = "2099-01-01 00:00"
-    result, found = init(write(rows, tmp_path / "a.csv"), tmp_path)
-    assert str(found["source"]["start"]) == "2023-01-01"
-    assert result.as_of == "2023-06-01T06:00-06:00"
-
-
-def test_fillers_do_not_move_the_bounds(tmp_path: Path) -> None:
-    rows = plain_rows()
-    rows.loc[rows.index[:600], ["latitude", "longitude"]] = ["0", "0"]
-    rows.loc[rows.index[600:700], ["latitude", "longitude"]] = ["-1", "-1"]
-    rows.loc[rows.index[700:800], ["latitude", "longitude"]] = ["39.99", "-105.4"]
-    rows.loc[rows.index[800], ["latitude", "longitude"]] = ["41.5", "-104.9"]
-    _, found = init(write(rows, tmp_path / "a.csv"), tmp_path)
-    west, south, east, north = found["grid"]["bounds"]
-    assert -105.2 < west < east < -104.7
-    assert 39.5 < south < north < 39.95
-
-
-def test_an_open_order_of_days_and_months_is_settled_and_doubted(tmp_path: Path) -> None:
-    r = incidents()
-    r = r[r["occurred"].dt.day <= 12]
-    rows = plain_rows().loc[r.index].drop(columns="reported")
-    rows["occurred"] = text(r["occurred"], "%d/%m/%Y %H:%M")
-    result, found = init(write(rows, tmp_path / "a.csv"), tmp_path)
-    assert found["source"]["date_formats"] == ["%m/%d/%Y %H:%M"]  # as is usual in Denver
-    assert any("no day above 12" in doubt for doubt in result.doubts)
-
-
-def test_mixed_orders_are_doubted(tmp_path: Path) -> None:
-    r, rows = incidents(), plain_rows().drop(columns="reported")
-    form = np.where(np.arange(len(r)) < 1800, "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")
-    rows["occurred"] = [at.strftime(f) for at, f in zip(r["occurred"], form, strict=True)]
-    result, found = init(write(rows, tmp_path / "a.csv"), tmp_path)
-    assert found["source"]["date_formats"] == ["%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M"]
-    assert any("month-first and day-first" in doubt for doubt in result.doubts)
-
-
-def test_blank_report_times_cost_no_rows(tmp_path: Path) -> None:
-    rows = plain_rows()
-    rows.loc[::4, "reported"] = ""
-    result, found = init(write(rows, tmp_path / "a.csv"), tmp_path)
-    assert "reported_at" not in found["source"]["columns"]
-    assert "not used: reported: blank in 25% of the rows" in result.path.read_text()
-    assert result.kept == 1
 
 
 def test_the_first_night_is_not_stopped_by_what_is_known(tmp_path: Path) -> None:
@@ -329,17 +174,6 @@ def test_says_what_is_missing(fault: str, tmp_path: Path) -> None:
     assert not (tmp_path / "city.yaml").exists()
 
 
-def test_a_place_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no city on the list"):
-        init(state_plane(tmp_path).path, tmp_path, place="Nowhereville")
-
-
-def test_no_file_is_an_error(tmp_path: Path) -> None:
-    write(plain_rows(), tmp_path / "other.csv")
-    with pytest.raises(MissingInputError, match=r"check the path; beside it: other\.csv"):
-        init([str(tmp_path / "a.csv")], tmp_path)
-
-
 SYNONYMS = {
     "case_number": ["Case No", "INCIDENT_ID", "ReportNumber", "CCN", "complaint nr"],
     "occurred": ["Occurred On", "OCC_DT", "DateOccur", "Offense Start DateTime", "incident_date"],
@@ -377,25 +211,6 @@ def test_neither_order_nor_spelling_of_columns_matters(data: st.DataObject) -> N
     }
 
 
-def test_drift_is_said_and_read(tmp_path: Path) -> None:
-    dressed = drifting_files(tmp_path)
-    result, _ = init(dressed.path, tmp_path)
-    assert "the files have 2 different headers" in result.path.read_text()
-    config = load_config(result.path)
-    assert config.source.renamed["Crime Type"] == "offense"
-
-
-def test_projected_places_agree_with_degrees_beside_them(tmp_path: Path) -> None:
-    path = split_window(tmp_path).path
-    rows = pd.read_csv(path[0], dtype=str, keep_default_na=False)
-    rows.loc[::2, ["Latitude", "Longitude"]] = ""  # only half of the rows have degrees
-    result, found = init(write(rows, tmp_path / "half.csv"), tmp_path)
-    assert found["source"]["crs"] == "EPSG:2263"
-    assert found["source"]["columns"]["x"] == "X_COORD_CD"
-    assert "agrees with Latitude and Longitude" in result.path.read_text()
-    assert result.kept > 0.99
-
-
 def test_parts_of_time_have_a_key_of_all_that_is_read(tmp_path: Path) -> None:
     result, _ = init(in_parts(tmp_path).path, tmp_path)
     assert "HOUR" in load_config(result.path).source.columns.key_parts[0]
@@ -410,52 +225,13 @@ def test_revisions_need_keys_that_repeat(tmp_path: Path) -> None:
     assert "not used: updated as revised_at" in result.path.read_text()
 
 
-def test_both_coordinates_in_one_text(tmp_path: Path) -> None:
-    rows = plain_rows()
-    point = "POINT (" + rows["longitude"] + " " + rows["latitude"] + ")"
-    rows = rows.drop(columns=["latitude", "longitude"]).assign(Location=point)
-    result, found = init(write(rows, tmp_path / "a.csv"), tmp_path)
-    assert found["source"]["columns"]["latitude"] == "Location"
-    assert found["source"]["columns"]["longitude"] == "Location"
-    assert result.kept == 1
-
-
-def test_milliseconds_since_1970(tmp_path: Path) -> None:
-    rows, r = plain_rows(), incidents()
-    for name in ("occurred", "reported"):
-        local = r[name].dt.tz_localize(
-            "America/Denver", ambiguous=True, nonexistent="shift_forward"
-        )
-        rows[name] = (local.astype("datetime64[s, UTC]").astype("int64") * 1000).astype("str")
-    result, found = init(write(rows, tmp_path / "a.csv"), tmp_path)
-    assert found["source"]["date_formats"] == ["epoch_ms"]
-    assert not result.doubts
-    assert result.kept == 1
-
-
-def test_decimal_commas(tmp_path: Path) -> None:
-    rows = plain_rows()
-    for name in ("latitude", "longitude"):
-        rows[name] = rows[name].str.replace(".", ",")
-    result, _ = init(write(rows, tmp_path / "a.csv", sep=";"), tmp_path)
-    assert result.kept == 1
-
-
-def test_the_second_clock_format_of_a_column_is_found(tmp_path: Path) -> None:
-    rows, r = plain_rows(), incidents()
-    rows.loc[2000:, "occurred"] = text(r["occurred"], CLOCK_12)[2000:]
-    result, found = init(write(rows, tmp_path / "a.csv"), tmp_path)
-    assert found["source"]["date_formats"] == ["ISO8601", CLOCK_12]
-    assert result.kept == 1
-
-
 def test_a_service_is_asked_for_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, address = plain_rows(), "https://data.example.org/resource/abcd-1234"
     asked: list[tuple[str, int]] = []
 
-    def sample_rows(asked_of: str, most: int) -> tuple[pd.DataFrame, int]:
+    def sample_rows(asked_of: str, most: int) -> Sample:
         asked.append((asked_of, most))
-        return rows, 90_000
+        return Sample(rows, 90_000, ("victim_age",))
 
     monkeypatch.setattr("pipeline.sources.services.sample_rows", sample_rows)
     monkeypatch.chdir(tmp_path)
@@ -466,3 +242,4 @@ def test_a_service_is_asked_for_a_sample(tmp_path: Path, monkeypatch: pytest.Mon
     assert config.name == "denver"
     assert result.as_of is None  # where the data end is not known
     assert any("only the beginning" in doubt for doubt in result.doubts)
+    assert "never read, for they are about persons: victim_age" in result.path.read_text()

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import gzip
+import zipfile
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from drafting import NOW, init, plain_rows
+from dressed_files import drifting_files
+from init_cities import write
 
+from pipeline.check import check_city
 from pipeline.errors import DataError, MissingInputError
 from pipeline.init.files import (
     find_delimiter,
@@ -13,6 +21,7 @@ from pipeline.init.files import (
     require_table,
     short_name,
 )
+from pipeline.load import load_config
 
 
 def files(folder: Path, *names: str, content: str = "a,b,c\n1,2,3\n") -> list[str]:
@@ -104,3 +113,56 @@ def test_names_are_short_and_plain() -> None:
     assert short_name("/data/Crimes - 2001 to Present.csv.gz") == "crimes-2001-to-present"
     assert short_name("https://data.example.org/files/NYPD_2024.csv?raw=1") == "nypd-2024"
     assert short_name("feed/incidents-*.csv") == "incidents"
+
+
+@pytest.mark.parametrize("pack", ["gz", "zip", "pattern", "list", "tab.txt.gz"])
+def test_reads_packed_and_several_files(pack: str, tmp_path: Path) -> None:
+    rows = plain_rows()
+    half = len(rows) // 2
+    separator = "\t" if pack.startswith("tab") else ","
+    first, second = (part.to_csv(index=False, sep=separator) for part in (rows[:half], rows[half:]))
+    if pack.endswith("gz"):
+        paths = [str(tmp_path / f"denver.{pack}"), str(tmp_path / f"more.{pack}")]
+        for path, content in zip(paths, (first, second), strict=True):
+            Path(path).write_bytes(gzip.compress(content.encode()))
+    elif pack == "zip":
+        paths = [str(tmp_path / "denver.zip")]
+        with zipfile.ZipFile(paths[0], "w") as archive:
+            archive.writestr("2022.csv", first)
+            archive.writestr("2023.csv", second)
+    else:
+        paths = [str(tmp_path / "denver1.csv"), str(tmp_path / "denver2.csv")]
+        for path, content in zip(paths, (first, second), strict=True):
+            Path(path).write_text(content)
+        paths = [str(tmp_path / "denver*.csv")] if pack == "pattern" else paths
+    result, found = init(paths, tmp_path)
+    assert found["source"].get("delimiter", ",") == separator
+    assert [*np.atleast_1d(found["source"]["path"])] == [Path(p).name for p in paths]
+    assert "all 2,600 rows" in result.path.read_text()
+    check_city(load_config(result.path), NOW)
+
+
+def test_leaves_files_of_another_kind_out(tmp_path: Path) -> None:
+    rows = plain_rows()
+    for number in range(4):
+        write(rows[number::4], tmp_path / "in" / f"crime_{number}.csv")
+    areas = pd.DataFrame({"area": ["a", "b"], "officers": ["1", "2"], "phone": ["3", "4"]})
+    write(areas, tmp_path / "in" / "areas.csv")
+    result, found = init([str(tmp_path / "in")], tmp_path)
+    assert found["source"]["path"] == "in/crime_*.csv"
+    assert "1 files are of another kind" in result.path.read_text()
+    check_city(load_config(result.path), NOW)
+
+
+def test_no_file_is_an_error(tmp_path: Path) -> None:
+    write(plain_rows(), tmp_path / "other.csv")
+    with pytest.raises(MissingInputError, match=r"check the path; beside it: other\.csv"):
+        init([str(tmp_path / "a.csv")], tmp_path)
+
+
+def test_drift_is_said_and_read(tmp_path: Path) -> None:
+    dressed = drifting_files(tmp_path)
+    result, _ = init(dressed.path, tmp_path)
+    assert "the files have 2 different headers" in result.path.read_text()
+    config = load_config(result.path)
+    assert config.source.renamed["Crime Type"] == "offense"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pandas as pd
 import pytest
 
@@ -109,3 +111,24 @@ def test_shapes_hold_no_digits_or_months() -> None:
     assert shape_of("7/26/2020 4:00:00 PM") == shape_of("12/3/1999 11:59:59 am")
     assert shape_of("03 Mar 2020") != shape_of("03/03/2020")
     assert candidates("13/14/2020") == ["%m/%d/%Y", "%d/%m/%Y"]
+
+
+@pytest.mark.parametrize("form", ["%y-%m-%d", "%y/%m/%d %H:%M", "%y%m%d"])
+def test_two_digits_of_a_year_in_front_are_a_year(form: str) -> None:
+    days = pd.Series(pd.date_range("2023-01-02 10:00", "2025-11-30", freq="31h"))
+    found = read(days.dt.strftime(form))
+    assert found.formats == (form,)
+    assert found.rival != ""
+    behind = form.replace("%y", "%_").replace("%d", "%y").replace("%_", "%d")
+    assert read(days.dt.strftime(behind)).formats == (behind,)
+
+
+def test_of_two_readings_one_day_long_that_which_is_past_stands() -> None:
+    texts = pd.Series(["26-05-24"] * 9).value_counts()
+    past, future = datetime(2025, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    known = find_reading(texts, True, past)
+    assert known is not None
+    assert known.formats == ("%d-%m-%y",)
+    later = find_reading(texts, True, future)
+    assert later is not None
+    assert later.formats == ("%y-%m-%d",)

@@ -21,12 +21,14 @@ NAMES = {
     "PROSTITUTION|GAMBLING|LIQUOR LAW VIOLATION|Driving Under the Influence|Warrant|"
     "INTERFERENCE WITH PUBLIC OFFICER|CONCEALED CARRY LICENSE VIOLATION|Traffic Violation Arrest|"
     "CURFEW/LOITERING/VAGRANCY VIOLATIONS|RESISTING ARREST|Possession of weapons|VICE|"
-    "INTOXICATED & IMPAIRED DRIVING|CANNABIS RELATED OFFENSES",
+    "INTOXICATED & IMPAIRED DRIVING|CANNABIS RELATED OFFENSES|WEAPONS VIOLATION|520|"
+    "WEAPON LAW VIOLATIONS|WEAPON - FIREARM - CARRYING / POSSESSING, ETC|Weapons Offense|"
+    "DANGEROUS WEAPONS|WEAPONS POSSESSION/BOMBING|Weapons Carrying Etc",
     "not_criminal": "NON-CRIMINAL|NON - CRIMINAL|Lost Property|Missing Person|Recovered Vehicle|"
     "Traffic Collision|Recovered Stolen Motor Vehicle|Homicide - Justifiable|Suicide|"
     "Vehicle Collision or Pedestrian Struck (with Injury)|Case Closure",
     "other": "FRAUD|DECEPTIVE PRACTICE|THEFT OF IDENTITY|white-collar-crime|public-disorder|"
-    "WEAPONS VIOLATION|CRIMINAL TRESPASS|Anti-social behaviour|Public order|SEX OFFENSE|"
+    "BRANDISH WEAPON|CRIMINAL TRESPASS|Anti-social behaviour|Public order|SEX OFFENSE|"
     "OFFENSE INVOLVING CHILDREN|INTIMIDATION|all-other-crimes|EMBEZZLEMENT|"
     "FAMILY OFFENSES, NONVIOLENT|HUMAN TRAFFICKING",
 }  # fmt: skip

@@ -130,3 +130,9 @@ def test_of_a_call_the_first_time_counts() -> None:
 def test_nothing_that_can_be_read_is_an_error() -> None:
     with pytest.raises(DataError, match="no column holds dates that can be read; there are kind"):
         find(kind=pd.Series(["theft", "robbery"] * 40, dtype="str"))
+
+
+def test_a_year_in_two_digits_is_in_doubt() -> None:
+    times = find(when=FIRST.dt.strftime("%y-%m-%d %H:%M").astype("str"))
+    assert times.occurred.reading.formats == ("%y-%m-%d %H:%M",)
+    assert any("could also be read as %d-%m-%y" in doubt for doubt in times.doubts)

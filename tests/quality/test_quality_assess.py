@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 from configurations import parse
-from deliveries import BEGUN, DAY, LIMITS, Year, record
+from deliveries import BEGUN, DAY, LIMITS, Year, counts, record
 
 from pipeline.errors import DataError
-from pipeline.quality.assess import assess, judged, require_few_deletions, require_fit
+from pipeline.quality.assess import assess, judged, require_fit
 from pipeline.quality.config import Quality
-from pipeline.quality.drift import LEAST, distance
-from pipeline.quality.record import QualityRecord
+from pipeline.quality.drift import LEAST, distance, newest_day
+from pipeline.quality.record import QualityRecord, measure
 
 YEARS = {
     "a small town": Year(30, seed=1),
@@ -113,6 +115,60 @@ def test_before_there_are_enough_deliveries_it_only_warns() -> None:
     assert checks(assess(after(told, 19), told, LIMITS).warnings) == {"news"}
 
 
+def history(*week: int) -> QualityRecord:
+    """A first delivery that knows ten weeks, each with so many incidents from Monday on."""
+    days = [BEGUN - (70 - n) * DAY for n in range(70)]
+    known = {day.date().isoformat(): week[n % len(week)] for n, day in enumerate(days)}
+    return record(40_000, BEGUN, None).model_copy(update={"known": known})
+
+
+def slow(count: int, days: int, per_day: float, first: QualityRecord) -> list[QualityRecord]:
+    """A history and so many judged deliveries, each after so many days."""
+    rng = np.random.default_rng(5)
+    past = [first]
+    for _ in range(count):
+        found = after(past, int(rng.poisson(days * per_day)), days=days)
+        past.append(judged(found, past, LIMITS))
+    return past
+
+
+@pytest.mark.parametrize("count", [0, 1, 12])
+def test_a_tenth_of_a_quarter_stops_without_waiting_for_years(count: int) -> None:
+    past = slow(count, 91, 190, history(190))
+    assert not any(found.errors or found.warnings for found in past[1:])
+    assert checks(assess(after(past, 1729, days=91), past, LIMITS).errors) == {"news"}
+    assert not assess(after(past, 17_290, days=91), past, LIMITS).warnings
+
+
+def test_the_noise_of_a_small_town_does_not_stop_it_early() -> None:
+    past = slow(5, 30, 10, history(10))  # 300 are expected
+    found = assess(after(past, 30, days=30), past, LIMITS)
+    assert not found.errors
+    assert checks(found.warnings) == {"news"}
+
+
+def test_early_nights_of_a_city_that_rests_on_sundays_do_not_stop() -> None:
+    past = nights(5, news=800, first=history(900, 900, 900, 900, 900, 700, 90))
+    assert not assess(after(past, 90), past, LIMITS).errors
+    # ... a whole week has its Sunday, and the rest.
+    weekly = slow(3, 7, 770, history(900, 900, 900, 900, 900, 700, 90))
+    assert assess(after(weekly, 539, days=7), weekly, LIMITS).errors
+
+
+def test_a_history_of_years_ago_is_no_measure_of_what_became_less_since() -> None:
+    past = slow(8, 91, 76, history(190))  # two fifths
+    assert any(found.warnings for found in past[1:])
+    assert not any(found.errors for found in past[1:])
+    assert not assess(after(past, 4150, days=91), past, LIMITS).errors
+    assert assess(after(past, 1500, days=91), past, LIMITS).errors
+
+
+def test_after_a_long_pause_an_early_delivery_is_held_to_three_times_the_usual_days() -> None:
+    past = nights(4, news=600, first=history(600))
+    assert not assess(after(past, 1200, days=20), past, LIMITS).errors
+    assert assess(after(past, 300, days=20), past, LIMITS).errors
+
+
 def test_nothing_new_is_no_delivery() -> None:
     past = nights(30)
     found = assess(after(past, 0, came=190), past, LIMITS)
@@ -133,10 +189,42 @@ def test_news_that_all_goes_to_quarantine_is_not_nothing_new() -> None:
 def test_what_the_configuration_leaves_out_is_no_fault_of_the_delivery() -> None:
     past = nights(30)
     elsewhere = after(past, 190, reasons={"outside the boundary": 900})
-    assert not assess(elsewhere, past, LIMITS).errors
+    found = assess(elsewhere, past, LIMITS)
+    assert not found.errors
+    assert checks(found.warnings) == {"rows", "outside"}
     assert elsewhere.unusable == 0
     first = record(500, BEGUN, None, reasons={"no coordinates": 501})
     assert checks(assess(first, [], LIMITS).errors) == {"quarantined"}
+
+
+@pytest.mark.parametrize("reason", ["outside the bounds", "outside the boundary"])
+def test_a_first_delivery_that_lies_elsewhere_stops(reason: str) -> None:
+    """A wrong box or projection looks like a calm city; what is before the start hides nothing."""
+    wrong = record(1, BEGUN, None, reasons={reason: 99, "before the start": 400})
+    found = judged(wrong, [], LIMITS)
+    [text] = found.errors
+    assert text.startswith("99.0% of 100 new rows lie outside (most: outside the bound")
+    for cause in ("grid.bounds", "grid.boundary", "source.crs", "swapped"):
+        assert cause in text
+    accepted = judged(wrong, [], LIMITS, accept=True)
+    assert accepted.accepted == {"outside": 0.99}
+    assert not assess(after([accepted], 10, reasons={reason: 990}), [accepted], LIMITS).warnings
+    half = record(100, BEGUN, None, reasons={reason: 100})
+    assert not assess(half, [], LIMITS).errors
+
+
+def test_a_countys_feed_serves_a_city_until_more_of_it_lies_outside() -> None:
+    past = [record(40_000, BEGUN, None, reasons={"outside the bounds": 20_000})]
+    for night in range(1, 31):
+        at = BEGUN + night * DAY
+        found = record(
+            190, at, at - DAY, seed=night, reasons={"outside the bounds": 95 + night % 5}
+        )
+        past.append(judged(found, past, LIMITS))
+    assert not any(found.warnings for found in past[1:])
+    moved = assess(after(past, 100, reasons={"outside the bounds": 185}), past, LIMITS)
+    assert checks(moved.warnings) == {"outside"}
+    assert "64.9% of 285 new rows lie outside, usually 33" in moved.warnings[0].text
 
 
 def test_missing_places_are_told_once() -> None:
@@ -168,6 +256,24 @@ def test_a_newest_day_that_dries_up_is_told() -> None:
     old = {(BEGUN - 9 * DAY).date().isoformat(): 190}
     found = assess(stale.model_copy(update={"occurred": old}), past, LIMITS)
     assert checks(found.warnings) == {"newest day"}
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Denver"])
+def test_the_newest_day_is_the_citys_yesterday(zone: str) -> None:
+    """Delivered at 06:00 or 20:00 there, when UTC has another date."""
+    place = ZoneInfo(zone)
+    hour = 6 if zone == "Asia/Tokyo" else 20
+    past: list[QualityRecord] = []
+    for night in range(60):
+        at = datetime(2023, 1, 10, hour, tzinfo=place) + night * DAY
+        days = {(at.date() - age * DAY).isoformat(): 100 for age in (1, 2)}
+        tally = counts(200, at, np.random.default_rng(night)) | {"occurred": days}
+        since = past[-1].made_at if past else None
+        past.append(measure(tally, 200, 200, {}, ["a"], at.astimezone(UTC), place, since))
+    found = newest_day(past)
+    assert found == (at.date() - DAY, 100, 100)
+    plain = past[-1].model_dump_json()
+    assert QualityRecord.model_validate_json(plain).day == at.date()
 
 
 def test_a_history_whose_last_week_dries_up_is_told() -> None:
@@ -248,10 +354,25 @@ def test_limits_that_make_no_sense_are_refused(change: dict[str, float], said: s
 
 
 def test_a_snapshot_may_leave_out_few() -> None:
-    require_few_deletions(50, 1000, 0.05)
-    require_few_deletions(0, 0, 0.05)
+    past = nights(3)
+    for deleted, live, stops in ((50, 1000, False), (0, 0, False), (51, 1000, True)):
+        counted = {"deleted": deleted, "live": live}
+        found = judged(after(past, 190).model_copy(update=counted), past, LIMITS)
+        assert bool(found.errors) == stops
+        assert found.findings.get("deleted", (0,))[0] == pytest.approx(deleted / max(live, 1))
     with pytest.raises(DataError, match=r"51 of 1,000 incidents, more than 5\.0%"):
-        require_few_deletions(51, 1000, 0.05)
+        require_fit(found)
+
+
+@pytest.mark.parametrize("news", [0, 190])
+def test_deletions_are_accepted_for_one_snapshot_and_not_for_the_next(news: int) -> None:
+    past = nights(3)
+    many = after(past, news).model_copy(update={"deleted": 200, "live": 1000})
+    accepted = judged(many, past, LIMITS, accept=True)
+    assert accepted.accepted == {"deleted": 0.2}
+    past.append(accepted)
+    again = after(past, news).model_copy(update={"deleted": 100, "live": 800})
+    assert checks(assess(again, past, LIMITS).errors) == {"deleted"}
 
 
 def test_the_noise_of_a_small_sample_is_no_changed_mix() -> None:

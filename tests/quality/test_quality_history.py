@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,16 @@ def test_what_a_later_version_adds_does_not_stop_an_earlier_one(tmp_path: Path) 
     path = save(str(tmp_path), record(100))
     path.write_text(path.read_text()[:-1] + ', "invented_later": 1}')
     assert [one.rows.news for one in read_past(str(tmp_path))] == [100]
+
+
+def test_a_record_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    path = save(str(tmp_path), record(100, reasons={"outside the bounds": 25}))
+    values = json.loads(path.read_text())
+    assert values.pop("deleted") == values.pop("live") == 0
+    path.write_text(json.dumps(values))
+    [found] = read_past(str(tmp_path))
+    assert (found.outside, found.deleted) == (0.2, 0)
+    assert found.day == date(2023, 2, 1)  # local midnight
 
 
 def test_the_refused_one_is_kept_apart_until_one_is_taken(tmp_path: Path) -> None:

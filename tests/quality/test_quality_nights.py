@@ -88,3 +88,23 @@ def test_a_night_with_a_tenth_stops_and_a_corrected_one_goes_on(
     manifest = night(config, number + 1, accept=True)
     assert manifest["ingest"]["quality"]["accepted"]  # type: ignore[index]
     assert manifest["ingest"]["kept"] > 0  # type: ignore[index]
+
+
+def test_a_snapshot_that_leaves_out_many_leaves_its_record_and_nothing_else(tmp_path: Path) -> None:
+    rows = Small(days=40, per_day=60).rows()
+    config = small_config(tmp_path, rows)
+    source = config.source.model_copy(update={"delivers": "snapshot"})
+    config = config.model_copy(update={"source": source})
+    night(config, 40)
+    store = Store(config.output.path)
+    before = [DeltaTable(table).version() for table in (store.bronze, store.silver)]
+    rows.iloc[::2].to_csv(tmp_path / "in" / "incidents.csv", index=False)
+    with pytest.raises(DataError, match=r"snapshot leaves out 1,\d{3} of 2,\d{3} incidents"):
+        night(config, 41)
+    assert [DeltaTable(table).version() for table in (store.bronze, store.silver)] == before
+    refused = read_refused(store.root)
+    assert refused is not None
+    assert refused.deleted * 2 == pytest.approx(refused.live, abs=2)
+    accepted = night(config, 41, accept=True)["ingest"]["quality"]["accepted"]  # type: ignore[index]
+    assert accepted.keys() == {"deleted"}
+    assert read_refused(store.root) is None

@@ -80,6 +80,20 @@ def test_an_operator_lets_it_through_once(tmp_path: Path) -> None:
         take(tmp_path, 24, 19)
 
 
+def test_a_refused_deletion_leaves_its_record_and_an_accepted_one_its_trace(tmp_path: Path) -> None:
+    history(tmp_path, 2)
+    now, root = BEGUN + 3 * DAY, str(tmp_path)
+    tallies = [counts(190, now, np.random.default_rng(0))]
+    few = {"deleted": 300, "live": 1000}
+    with pytest.raises(DataError, match=r"300 of 1,000 incidents, more than 5.0%.*--accept-qual"):
+        judge(root, tallies, 190, 190, {}, ["a"], now, ZONE, LIMITS, **few)
+    refused = read_refused(root)
+    assert refused is not None
+    assert (refused.deleted, refused.live, len(refused.errors)) == (300, 1000, 1)
+    found = judge(root, tallies, 190, 190, {}, ["a"], now, ZONE, LIMITS, accept=True, **few)
+    assert found.accepted == {"deleted": 0.3}
+
+
 def test_no_secret_of_an_address_is_kept_or_said(tmp_path: Path) -> None:
     history(tmp_path)
     with pytest.raises(DataError) as fault:

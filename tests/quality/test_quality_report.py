@@ -46,6 +46,14 @@ def test_a_delivery_in_lines() -> None:
     assert "warning: 12.0% of 250 new rows have no place" in text
 
 
+def test_what_lies_outside_and_what_was_left_out_are_shown() -> None:
+    found = record(200, reasons={"outside the boundary": 50})
+    found = found.model_copy(update={"deleted": 12, "live": 3456})
+    first, second, *_ = quality_lines(found)
+    assert first.endswith("0.0% have no place, 20.0% lie outside")
+    assert second.split() == "12 of 3,456 incidents are left out by the snapshot".split()
+
+
 def test_lines_come_from_plain_values_too() -> None:
     found = record(10)
     plain = json.loads(found.model_dump_json())

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from portals import Ticks
+import pytest
+from portals import ArcGis, Ckan, Socrata, Table
+from webserver import Server, Ticks
 
 from pipeline.sources.config import Source
 from pipeline.sources.services import ServiceSource
@@ -27,14 +29,46 @@ def make_source(path: str | list[str], **changes: Any) -> Source:
     return Source.model_validate(values | changes)
 
 
+def make_portal(kind: str, table: Table) -> Any:
+    """A portal of a kind over a table of the columns of NAMES."""
+    if kind == "socrata":
+        return Socrata(table, NAMES)
+    if kind == "ckan":
+        return Ckan(table, NAMES)
+    fields = dict.fromkeys(NAMES, "esriFieldTypeString")
+    return ArcGis(table, fields, most=3, tracks_edits=kind == "tracked")
+
+
 def row(case: object, note: str = "", **values: str) -> dict[str, str]:
     """An incident as a portal holds it."""
     plain = {"at": "2024-04-01T10:00:00.000", "kind": "theft", "lat": "39.74", "lon": "-104.98"}
     return {"case": str(case), **plain, "note": note, **values}
 
 
+def cases(rows: pd.DataFrame) -> list[str]:
+    """The keys of the rows that came, in order."""
+    return sorted(rows["case"], key=int)
+
+
 class Killed(BaseException):
     """The process is no more."""
+
+
+def killing(server: Server, begin: int, number: int | None) -> Callable[[Web], Web]:
+    """What makes a client die once it has made so many requests since ``begin``; None: never."""
+
+    def wrap(web: Web) -> Web:
+        request = web.session.request
+
+        def die(*args: Any, **options: Any) -> Any:
+            if number is not None and len(server.asked) - begin >= number:
+                raise Killed
+            return request(*args, **options)
+
+        web.session.request = die
+        return web
+
+    return wrap
 
 
 @dataclass
@@ -79,3 +113,9 @@ class Nights:
         if release:
             self.service().release(deliveries, self.landing)
         return rows
+
+
+@pytest.fixture(name="nights")
+def the_nights(server: Server, portal: Any, tmp_path: Path) -> Nights:
+    """Nights against the portal of the test file, on its server."""
+    return Nights(make_source(f"{server.url}{portal.path}"), tmp_path / "landing")

@@ -27,6 +27,7 @@ _NIBRS = {
     "120": "violent",
     "23F": "property",
     "35A": "police_initiated",
+    "520": "police_initiated",
     "26A": "other",
 }
 _DATE = "esriFieldTypeDate"
@@ -69,6 +70,7 @@ CITIES = {
             "VEHICLE - STOLEN": "property",
             "THEFT PLAIN - PETTY ($950 & UNDER)": "property",
             "THEFT OF IDENTITY": "other",
+            "WEAPONS POSSESSION/BOMBING": "police_initiated",
         },
         ({"lat": "0", "lon": "0"},),
     ),
@@ -148,7 +150,12 @@ CITIES = {
         },
         (-87.6657, 41.7442),
         "2026-08-16T05:00Z",
-        {"THEFT": "property", "BATTERY": "violent", "NON-CRIMINAL (SUBJECT)": "not_criminal"},
+        {
+            "THEFT": "property",
+            "BATTERY": "violent",
+            "WEAPONS VIOLATION": "police_initiated",
+            "NON-CRIMINAL (SUBJECT)": "not_criminal",
+        },
         ({"latitude": "", "longitude": ""},),
     ),
     "baltimore": City(
@@ -209,6 +216,10 @@ CITIES = {
             "LARCENY SHOPLIFTING": "property",
             "SICK ASSIST": "not_criminal",
             "DRUGS - POSSESSION": "police_initiated",
+            "WEAPON VIOLATION - CARRY/ POSSESSING/ SALE/ TRAFFICKING/ OTHER": "police_initiated",
+            "FIREARM/WEAPON - FOUND OR CONFISCATED": "police_initiated",
+            "FIREARM/WEAPON - LOST": "other",
+            "FIRE REPORT": "not_criminal",
         },
         ({"Lat": None, "Long": None}, {"Lat": "0", "Long": "0"}),
     ),
@@ -252,6 +263,7 @@ CITIES = {
             "31111": "violent",
             "64701": "property",
             "185120": "police_initiated",
+            "152000": "police_initiated",
             "121000": "other",
         },
         ({"XCoord": "0", "YCoord": "0"},),
@@ -302,7 +314,12 @@ CITIES = {
         },
         (-0.19, 51.5),
         "2023-08-31T23:00Z",
-        {"Robbery": "violent", "Bicycle theft": "property", "Drugs": "police_initiated"},
+        {
+            "Robbery": "violent",
+            "Bicycle theft": "property",
+            "Drugs": "police_initiated",
+            "Anti-social behaviour": "not_criminal",
+        },
         ({"Longitude": "", "Latitude": ""},),
     ),
 }

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from crawling import Nights, make_source
-from portals import ArcGis, Clock, Reply, Server, Table, Ticks, serving
+from crawling import (
+    cases,
+    make_source,
+    the_nights,  # noqa: F401 -- a fixture
+)
+from portals import ArcGis, Table
+from webserver import Clock, Reply, Server, Ticks, serving
 
 from pipeline.errors import BusyError, ConfigError, DataError, MissingInputError
 from pipeline.sources.services import sample_rows
@@ -39,19 +43,10 @@ def server(portal: ArcGis) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def nights(server: Server, portal: ArcGis, tmp_path: Path) -> Nights:
-    return Nights(make_source(f"{server.url}{portal.path}"), tmp_path / "landing")
-
-
-def cases(rows) -> list[str]:
-    return sorted(rows["case"], key=int)
-
-
 def test_every_feature_comes_once(nights, server):
     rows = nights.night()
     assert cases(rows) == [str(case) for case in range(10)]
-    asked = [asked.query for asked in server.asked if "where" in asked.query]
+    asked = [asked.query for asked in server.asked if "outFields" in asked.query]
     assert [query["where"] for query in asked] == [
         "1=1", "OBJECTID > 4", "OBJECTID > 8", "OBJECTID > 10"
     ]  # fmt: skip
@@ -104,7 +99,7 @@ def test_tracked_edits_are_asked_for(nights, server, portal):
     portal.table.update(5, row(4, "later"))
     portal.table.clock.wait(minutes=5)
     assert cases(nights.night()) == ["2", "4", "99"]  # those within a day of the last are in doubt
-    where = [a.query["where"] for a in server.asked[begin:] if "where" in a.query]
+    where = [a.query["where"] for a in server.asked[begin:] if "outFields" in a.query]
     assert where[0] == "EditDate >= TIMESTAMP '2024-05-01 06:00:00'"
 
 
@@ -170,6 +165,7 @@ def test_refusals_with_status_200_are_errors(nights, server, code, error, text):
 
 def test_the_token_is_sent_as_a_header_alone(nights, server, monkeypatch):
     monkeypatch.setenv("ARCGIS_TOKEN", "a-secret\n")
+    monkeypatch.setenv("ARCGIS_TOKEN_HOST", "127.0.0.1")
     nights.night()
     assert {a.headers.get("X-Esri-Authorization") for a in server.asked} == {"Bearer a-secret"}
     assert not any("a-secret" in str(asked.query) for asked in server.asked)
@@ -181,14 +177,14 @@ def test_the_token_is_sent_as_a_header_alone(nights, server, monkeypatch):
 
 def test_a_layer_that_ignores_the_order_is_refused(nights, server):
     features = [{"attributes": {"OBJECTID": key, **row(key)}} for key in (2, 1)]
-    server.faults[2] = Reply({"features": features})
+    server.faults[3] = Reply({"features": features})
     with pytest.raises(DataError, match="in no order"):
         nights.night()
 
 
 def test_a_layer_that_ignores_the_cursor_is_refused(nights, server):
     features = [{"attributes": {"OBJECTID": key, **row(key)}} for key in (1, 2, 3, 4)]
-    server.faults[3] = Reply({"features": features})
+    server.faults[4] = Reply({"features": features})
     with pytest.raises(DataError, match="in no order"):
         nights.night()
 
@@ -209,6 +205,28 @@ def test_a_layer_without_object_ids_is_refused(nights, server, portal):
 
 
 def test_a_sample_holds_every_column(server, portal):
-    rows, total = sample_rows(f"{server.url}{portal.path}", 5, Ticks().web())
+    sample = sample_rows(f"{server.url}{portal.path}", 5, Ticks().web())
     names = ["OBJECTID", *FIELDS, "EditDate", "geometry.x", "geometry.y"]
-    assert (list(rows), len(rows), total) == (names, 8, 10)
+    assert (list(sample.rows), len(sample.rows), sample.total) == (names, 8, 10)
+
+
+def test_a_date_that_is_none_is_the_number_that_was_sent(nights, portal):
+    portal.table.update(1, row(0, at=575_000_000_000_000_000))
+    assert nights.night().set_index("case").loc["0", "at"] == "575000000000000000"
+
+
+def test_an_empty_page_of_a_layer_that_has_more_ends_nothing(nights, server):
+    server.faults[4] = Reply({"features": [], "exceededTransferLimit": True})
+    assert cases(nights.night()) == [str(case) for case in range(10)]
+
+
+def test_a_layer_that_never_gives_what_it_has_is_put_off(nights, portal, server):
+    answer = server.answer
+
+    def silent(asked):
+        empty = Reply({"features": [], "exceededTransferLimit": True})
+        return empty if "outFields" in asked.query else answer(asked)
+
+    server.answer = silent
+    with pytest.raises(BusyError, match="says that there is more, and gives none, 3 times"):
+        nights.night()

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from crawling import NAMES, Nights, make_source, row
-from portals import Asked, Ckan, Clock, Reply, Server, Table, Ticks, serving
+from crawling import (
+    NAMES,
+    cases,
+    make_source,
+    row,
+    the_nights,  # noqa: F401 -- a fixture
+)
+from portals import Ckan, Table
+from webserver import Asked, Clock, Reply, Server, Ticks, serving
 
 from pipeline.errors import BusyError, ConfigError, DataError, MissingInputError
 from pipeline.sources import ckan
@@ -30,17 +36,8 @@ def server(portal: Ckan, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def nights(server: Server, portal: Ckan, tmp_path: Path) -> Nights:
-    return Nights(make_source(f"{server.url}{portal.path}"), tmp_path / "landing")
-
-
 def pages(server: Server) -> list[Asked]:
     return [asked for asked in server.asked if "offset" in asked.query]
-
-
-def cases(rows) -> list[str]:
-    return sorted(rows["case"], key=int)
 
 
 def test_every_row_comes_once(nights, server):
@@ -111,7 +108,7 @@ def test_a_table_that_never_rests_is_put_off(nights, server, portal):
 
 
 def test_what_is_killed_goes_on_and_what_changed_begins_anew(nights, server, portal):
-    server.faults[6] = Reply({"success": False, "error": {"__type": "Broken"}})
+    server.faults[7] = Reply({"success": False, "error": {"__type": "Broken"}})
     with pytest.raises(DataError, match=r"refused \(Broken\)"):
         nights.night()
     assert len(nights.night()) == 10
@@ -131,6 +128,7 @@ def test_refusals_say_what_the_portal_says(nights, server, portal):
 
 def test_the_key_is_sent_as_a_header_alone(nights, server, monkeypatch):
     monkeypatch.setenv("CKAN_API_KEY", "a-secret")
+    monkeypatch.setenv("CKAN_API_KEY_HOST", "127.0.0.1")
     nights.night()
     assert {asked.headers.get("Authorization") for asked in server.asked} == {"a-secret"}
     assert not any("a-secret" in str(asked.query) for asked in server.asked)
@@ -138,7 +136,7 @@ def test_the_key_is_sent_as_a_header_alone(nights, server, monkeypatch):
 
 def test_rows_in_no_order_are_refused(nights, server):
     records = [{"_id": key, **row(key)} for key in (2, 1)]
-    server.faults[4] = Reply({"success": True, "result": {"records": records, "total": 10}})
+    server.faults[5] = Reply({"success": True, "result": {"records": records, "total": 10}})
     with pytest.raises(DataError, match="in no order"):
         nights.night()
 
@@ -159,5 +157,5 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest(nights, portal):
 
 
 def test_a_sample_holds_every_column(server, portal):
-    rows, total = sample_rows(f"{server.url}{portal.path}", 5, Ticks().web())
-    assert (list(rows), len(rows), total) == (list(NAMES), 7, 10)
+    sample = sample_rows(f"{server.url}{portal.path}", 5, Ticks().web())
+    assert (list(sample.rows), len(sample.rows), sample.total) == (list(NAMES), 7, 10)

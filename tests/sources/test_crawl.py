@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from unittest.mock import patch
 
 import pytest
-from crawling import NAMES, Killed, Nights, make_source, row
+from crawling import NAMES, Killed, Nights, killing, make_portal, make_source, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from portals import ArcGis, Ckan, Clock, Reply, Server, Socrata, Table, serving
+from portals import Socrata, Table
+from webserver import Clock, Reply, serving
 
 from pipeline.errors import BusyError, DataError, EmptyDeliveryError
 from pipeline.sources import ckan, socrata
 
-TEXT = "esriFieldTypeString"
 # Minutes that pass, and the rows (by how many places from the first) that are then edited.
 Edit = tuple[int, str, int]
 EDITS = st.tuples(
@@ -34,14 +32,6 @@ NIGHTS = st.lists(
     min_size=1,
     max_size=5,
 )
-
-
-def make_portal(kind: str, table: Table) -> Any:
-    if kind == "socrata":
-        return Socrata(table, NAMES)
-    if kind == "ckan":
-        return Ckan(table, NAMES)
-    return ArcGis(table, dict.fromkeys(NAMES, TEXT), most=3, tracks_edits=kind == "tracked")
 
 
 class Editor:
@@ -70,21 +60,6 @@ def live(table: Table) -> dict[str, str]:
 
 def held(nights: Nights) -> dict[str, str]:
     return {case: values["note"] for case, values in nights.held.items()}
-
-
-def killing(server: Server, begin: int, number: int | None) -> Callable[[Any], Any]:
-    def wrap(web: Any) -> Any:
-        request = web.session.request
-
-        def die(*args: Any, **options: Any) -> Any:
-            if number is not None and len(server.asked) - begin >= number:
-                raise Killed
-            return request(*args, **options)
-
-        web.session.request = die
-        return web
-
-    return wrap
 
 
 @pytest.mark.parametrize("delivers", ["incremental", "snapshot"])
@@ -131,7 +106,7 @@ def test_a_service_that_repeats_itself_ends(tmp_path, monkeypatch):
     portal = Socrata(table, NAMES)
     page = [{"case": "0", ":id": "row-000001", ":updated_at": "2024-04-01T00:00:00.000Z"}]
     with serving(portal, table.clock) as server:
-        server.faults |= dict.fromkeys(range(2, 9), Reply(page))
+        server.faults |= dict.fromkeys(range(3, 10), Reply(page))
         nights = Nights(make_source(f"{server.url}{portal.path}"), tmp_path)
         with pytest.raises(DataError, match="does not go on after row-000001"):
             nights.night()

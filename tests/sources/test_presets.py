@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
-from portals import ArcGis, Asked, Ckan, Clock, Reply, Server, Socrata, Table, Ticks, serving
+from portals import ArcGis, Ckan, Socrata, Table
 from presets import CITIES, City
+from webserver import Asked, Clock, Reply, Server, Ticks, serving
 
 from grids.hexgrid import HexGrid
 from pipeline.config import Config
@@ -211,3 +212,25 @@ def test_clocks_of_los_angeles_may_lack_zeros(monkeypatch, tmp_path):
     out = cleaned(parse_config(values, path), tmp_path)
     assert out["reason"].tolist() == [""]
     assert out["occurred_at"].tolist() == [pd.Timestamp("2020-02-08T08:05Z")]
+
+
+def test_boston_may_write_its_local_clock_as_a_timestamp(tmp_path):
+    config = load_config(CONFIGS / "boston.yaml")
+    city = CITIES["boston"]
+    path = tmp_path / "export.csv"
+    path.write_bytes(as_csv([{**city.row, "OCCURRED_ON_DATE": "2026-07-28T14:30:00"}]))
+    values = config.model_dump(mode="json")
+    values["source"] |= {"path": str(path), "format": "csv"}
+    out = cleaned(parse_config(values, path), tmp_path)
+    assert out["occurred_at"].tolist() == [pd.Timestamp(city.at)]
+
+
+def test_philadelphia_asks_for_the_places_that_its_table_has():
+    (path,) = load_config(CONFIGS / "philadelphia.yaml").source.path
+    assert "ST_Y(the_geom)%20AS%20lat,ST_X(the_geom)%20AS%20lng," in path
+
+
+@pytest.mark.parametrize(("name", "days"), [("new-york", 92 + 21), ("london", 64 + 31)])
+def test_a_lag_is_the_age_of_the_newest_rows_at_worst(name, days):
+    lag = load_config(CONFIGS / f"{name}.yaml").source.delivery_lag_days
+    assert days <= lag <= days + 3

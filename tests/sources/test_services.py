@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from cities import BOUNDS, COLUMNS, Small, midnight, reported_at, small_config
-from portals import Clock, Reply, Server, Socrata, Table, Ticks, serving
+from portals import Socrata, Table
 from pyarrow.parquet import read_table
+from webserver import Clock, Reply, Server, Ticks, serving
 
 from pipeline.config import Config
 from pipeline.errors import BusyError, ConfigError

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from crawling import NAMES, Killed, Nights, make_source, row
-from portals import Clock, Reply, Server, Socrata, Table, Ticks, serving
+from crawling import (
+    NAMES,
+    Killed,
+    Nights,
+    cases,
+    killing,
+    make_source,
+    row,
+    the_nights,  # noqa: F401 -- a fixture
+)
+from portals import Socrata, Table
+from webserver import Clock, Reply, Server, Ticks, serving
 
 from pipeline.errors import BusyError, ConfigError, DataError, MissingInputError
 from pipeline.sources import socrata
@@ -33,15 +42,6 @@ def server(portal: Socrata, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]
         yield server
 
 
-@pytest.fixture
-def nights(server: Server, tmp_path: Path) -> Nights:
-    return Nights(make_source(f"{server.url}/resource/abcd-1234"), tmp_path / "landing")
-
-
-def cases(rows) -> list[str]:
-    return sorted(rows["case"], key=int)
-
-
 def test_every_row_comes_once_as_text_with_its_address(nights):
     rows = nights.night()
     assert cases(rows) == [str(case) for case in range(10)]
@@ -53,8 +53,8 @@ def test_every_row_comes_once_as_text_with_its_address(nights):
 def test_only_mapped_columns_are_asked_for(nights, server, portal):
     portal.columns = (*NAMES, "victim")
     nights.night()
-    asked = [asked.query["$select"] for asked in server.asked if "$select" in asked.query]
-    assert set(asked) == {"case,at,kind,lat,lon,note,:id,:updated_at"}
+    asked = {asked.query["$select"] for asked in server.asked if "$select" in asked.query}
+    assert asked == {"case,at,kind,lat,lon,note,:id,:updated_at", "count(*)"}
 
 
 def test_numbers_and_truth_values_are_as_published(nights, portal):
@@ -84,7 +84,7 @@ def test_later_nights_bring_what_changed(nights, server, portal):
 
 def test_what_changes_behind_the_cursor_comes_the_next_night(nights, server, portal):
     def edit(number: int) -> None:
-        if number == 4:  # two pages were read
+        if number == 5:  # two pages were read
             portal.table.clock.wait(seconds=30)
             portal.table.update(1, row(0, "changed"))
 
@@ -100,7 +100,7 @@ def test_what_changes_behind_the_cursor_is_not_hidden_by_what_changes_before_it(
     portal = server.answer
 
     def edit(number: int) -> None:
-        if number == 4:
+        if number == 5:
             portal.table.clock.wait(minutes=5)
             portal.table.update(1, row(0, "changed"))
             portal.table.clock.wait(minutes=5)
@@ -136,35 +136,23 @@ def test_a_row_that_becomes_visible_late_is_not_lost(nights, portal):
 
 
 @pytest.mark.parametrize("delivers", ["incremental", "snapshot"])
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(7))
 def test_killed_at_any_request_it_goes_on_where_it_stopped(nights, server, number, delivers):
     nights.source = nights.source.model_copy(update={"delivers": delivers})
-    nights.wrap = lambda web: dying(web, server, number)
+    nights.wrap = killing(server, 0, number)
     with pytest.raises(Killed):
         nights.night()
     nights.wrap = lambda web: web
     done = len([asked for asked in server.asked if "$where" in asked.query])
     rows = nights.night()
     assert cases(rows) == [str(case) for case in range(10)]
-    pages = [asked.query for asked in server.asked if "$select" in asked.query]
+    pages = [asked.query for asked in server.asked if "$order" in asked.query]
     assert len(pages) - done <= 4  # none that was answered is asked for again
     assert len({page.get("$where") for page in pages}) == len(pages)
 
 
-def dying(web, server, number):
-    request = web.session.request
-
-    def die(*args, **options):
-        if len(server.asked) >= number:
-            raise Killed
-        return request(*args, **options)
-
-    web.session.request = die
-    return web
-
-
 def test_a_crawl_that_was_killed_takes_in_what_changed_before_it_goes_on(nights, server, portal):
-    nights.wrap = lambda web: dying(web, server, 4)
+    nights.wrap = killing(server, 0, 5)
     with pytest.raises(Killed):
         nights.night()
     nights.wrap = lambda web: web
@@ -192,7 +180,7 @@ def test_a_snapshot_is_whole_and_of_one_state(nights, server, portal):
     portal.table.delete(2)
 
     def edit(number: int) -> None:
-        if number == begin + 5:
+        if number == begin + 6:
             portal.table.clock.wait(minutes=5)
             portal.table.delete(1)
             portal.table.insert(row(0, "again"))
@@ -219,7 +207,7 @@ def test_answers_of_a_copy_that_lags_behind_are_not_taken(nights, server, portal
     answers = iter([True, True, False])
     portal.is_stale = lambda: next(answers, False)
     assert len(nights.night()) == 10
-    first = [asked for asked in server.asked if "$select" in asked.query][:4]
+    first = [asked for asked in server.asked if "$order" in asked.query][:4]
     assert [asked.query.get("$where") for asked in first] == [None] * 3 + [":id > 'row-000004'"]
     portal.is_stale = lambda: True
     portal.table.update(1, row(0, "changed"))
@@ -260,7 +248,7 @@ def test_other_spellings_and_old_names_of_columns_are_found(nights, portal):
 
 def test_a_column_renamed_in_the_middle_of_a_crawl_is_an_error(nights, server, portal):
     def rename(number: int) -> None:
-        if number == 4:
+        if number == 5:
             portal.columns = ("case", "at", "sort", "lat", "lon", "note")
 
     server.before = rename
@@ -286,7 +274,7 @@ def test_no_such_dataset(nights, server):
 
 
 def test_rows_without_identifiers_are_refused(nights, server):
-    server.faults[2] = Reply([{"case": "1"}])
+    server.faults[3] = Reply([{"case": "1"}])
     with pytest.raises(DataError, match="no :id"):
         nights.night()
 
@@ -309,5 +297,14 @@ def test_two_services_and_a_file_are_deliveries_of_their_own(server, portal, tmp
 
 
 def test_a_sample_holds_every_column(server, portal):
-    rows, total = sample_rows(f"{server.url}/resource/abcd-1234", 6, Ticks().web())
-    assert (list(rows), len(rows), total) == (list(NAMES), 8, 10)
+    sample = sample_rows(f"{server.url}/resource/abcd-1234", 6, Ticks().web())
+    assert (list(sample.rows), len(sample.rows), sample.total) == (list(NAMES), 8, 10)
+    assert sample.persons == ()
+
+
+def test_a_sample_asks_for_no_column_about_persons(server, portal):
+    portal.columns = (*NAMES, "victim_age", "suspect_race")
+    sample = sample_rows(f"{server.url}/resource/abcd-1234", 6, Ticks().web())
+    assert sample.persons == ("victim_age", "suspect_race")
+    assert list(sample.rows) == list(NAMES)
+    assert not any("victim" in str(asked.query) for asked in server.asked)

@@ -10,7 +10,14 @@ from email.utils import format_datetime
 
 import pytest
 import requests
-from portals import Asked, Reply, Server, Ticks, serving
+from webserver import (
+    Asked,
+    Reply,
+    Server,
+    Ticks,
+    serving,
+    the_ticks,  # noqa: F401 -- a fixture
+)
 
 from pipeline.errors import BusyError, ConfigError, DataError, MissingInputError
 from pipeline.log import LOGGER
@@ -22,11 +29,6 @@ from pipeline.sources.tokens import require_no_secret, token
 def server() -> Iterator[Server]:
     with serving(lambda asked: Reply({"fine": 1.50})) as server:
         yield server
-
-
-@pytest.fixture
-def ticks() -> Ticks:
-    return Ticks()
 
 
 def ask(server: Server, ticks: Ticks, **query: str):
@@ -45,7 +47,7 @@ def test_it_says_who_asks(server, ticks):
     assert server.asked[0].query == {"a": "b c"}
 
 
-@pytest.mark.parametrize("status", [202, 408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [202, 408, 429, 500, 502, 503, 504, 520, 524, 530])
 def test_what_passes_is_asked_again(server, ticks, status):
     server.faults[0] = Reply("busy", status)
     assert ask(server, ticks).body == {"fine": "1.5"}
@@ -126,6 +128,26 @@ def test_a_server_that_hangs_up_is_asked_again(ticks):
         ask(server, ticks)
 
 
+@pytest.mark.parametrize(
+    ("said", "error", "text"),
+    [
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired", ConfigError, "certificate"),
+        ("EOF occurred in violation of protocol", BusyError, "encrypted connection was cut off"),
+    ],
+)
+def test_a_certificate_that_is_no_good_does_not_pass(server, ticks, said, error, text):
+    web, tries = ticks.web(), []
+
+    def refuse(*args: object, **options: object) -> None:
+        tries.append(args)
+        raise requests.exceptions.SSLError(said)
+
+    web.session.request = refuse
+    with pytest.raises(error, match=text):
+        web.json("ckan", server.url, {})
+    assert len(tries) == (1 if error is ConfigError else web_module.ATTEMPTS)
+
+
 def test_a_server_that_does_not_answer_is_asked_again(server, ticks, monkeypatch):
     monkeypatch.setattr(web_module, "TIMEOUT_SECONDS", (1.0, 0.05))
     answered = threading.Event()
@@ -160,15 +182,16 @@ def test_requests_to_a_host_are_paced(server, ticks):
 
 
 @pytest.mark.parametrize(
-    ("limit", "error", "text"),
+    ("limit", "most", "error", "text"),
     [
-        ("MOST_REQUESTS", DataError, "over 1 requests"),
-        ("MOST_BYTES", DataError, "over 1 bytes"),
-        ("MOST_SECONDS", BusyError, "goes on where it stopped"),
+        ("MOST_REQUESTS", 1, BusyError, "over 1 requests.*goes on where it stopped"),
+        ("MOST_BYTES", 20, BusyError, "over 20 bytes in one fetch.*goes on where it stopped"),
+        ("MOST_BYTES", 1, DataError, "over 1 bytes in one answer"),
+        ("MOST_SECONDS", 1, BusyError, "goes on where it stopped"),
     ],
 )
-def test_a_fetch_has_limits(server, ticks, monkeypatch, limit, error, text):
-    monkeypatch.setattr(web_module, limit, 1)
+def test_a_fetch_has_limits(server, ticks, monkeypatch, limit, most, error, text):
+    monkeypatch.setattr(web_module, limit, most)
     web = ticks.web()
     with pytest.raises(error, match=text):
         [web.json("ckan", server.url, {}) for _ in range(4)]
@@ -202,6 +225,24 @@ def test_a_token_is_not_sent_where_others_can_read_it(monkeypatch):
     assert token("socrata", "https://data.example.org/") == {"X-App-Token": "a-secret"}
     monkeypatch.setenv("SOCRATA_APP_TOKEN", "  ")
     assert token("socrata", "https://data.example.org/") == {}
+
+
+def test_a_key_goes_to_the_host_that_is_named_beside_it_alone(monkeypatch, caplog):
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    monkeypatch.setenv("CKAN_API_KEY", "a-secret")
+    address = "https://data.example.org/api/3/action/datastore_search?resource_id=1"
+    assert token("ckan", address) == {}
+    assert "CKAN_API_KEY_HOST is not set; set it to data.example.org" in caplog.text
+    monkeypatch.setenv("CKAN_API_KEY_HOST", "Data.Example.org")
+    assert token("ckan", address) == {"Authorization": "a-secret"}
+    caplog.clear()
+    for _ in range(2):
+        assert token("ckan", "https://elsewhere.example.net/api/3/action/") == {}
+    assert len(caplog.records) == 1
+    assert "CKAN_API_KEY is not sent to elsewhere.example.net" in caplog.text
+    assert "secret" not in caplog.text
+    monkeypatch.setenv("ARCGIS_TOKEN", "a-secret")
+    assert token("arcgis", "https://data.example.org/FeatureServer/0") == {}
 
 
 def test_a_token_with_a_line_break_is_not_shown(server, ticks, monkeypatch):

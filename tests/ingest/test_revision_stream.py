@@ -18,6 +18,7 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pytest
+from cities import COLUMNS
 from distributed import Client
 
 from grids.cube import open_cube
@@ -39,14 +40,6 @@ CITY = DemoCity(
 )
 NIGHTS = [CITY.start + timedelta(days=38 + n, hours=6) for n in range(12)]
 FIVE_MINUTES = timedelta(minutes=5)
-COLUMNS = {
-    "key": ["id"],
-    "occurred_at": "occurred",
-    "reported_at": "reported",
-    "category": "kind",
-    "latitude": "lat",
-    "longitude": "lon",
-}
 
 
 @pytest.fixture(scope="module")

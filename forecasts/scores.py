@@ -82,6 +82,18 @@ def auc(expected: ArrayLike, counts: ArrayLike) -> float:
     return _ratio(above, hits * misses)
 
 
+def auc_within_cells(expected: ArrayLike, counts: ArrayLike) -> float:
+    """The same chance for two hours of one cell: what a forecast knows of time, place left out.
+
+    Over all such pairs of all cells, so that a cell with more incidents counts more.
+    """
+    m, n = _pair(expected, counts)
+    hit = n > 0
+    hits, misses = hit.sum(axis=1), (~hit).sum(axis=1)
+    above = (rankdata(m, axis=1) * hit).sum(axis=1) - hits * (hits + 1) / 2
+    return _ratio(above.sum(), (hits * misses).sum())
+
+
 def average_precision(expected: ArrayLike, counts: ArrayLike) -> float:
     """Mean precision over the cell-hours with incidents, hottest first, equal ones at once.
 

@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from forecasts.ranking import hotspot_count, hottest, positions
 from forecasts.scores import (
     auc,
+    auc_within_cells,
     average_precision,
     brier,
     hit_rate,
@@ -177,3 +178,22 @@ def test_without_hours_there_is_no_score():
 def test_wrong_input_is_refused(expected, counts, message):
     with pytest.raises(ValueError, match=message):
         poisson_log_score(expected, counts)
+
+
+def test_auc_within_cells_is_that_of_every_cell_weighted_by_its_pairs():
+    expected, counts = random_case(4)
+    hit, pairs, total = counts > 0, 0, 0.0
+    for m, h in zip(expected, hit, strict=True):
+        if 0 < h.sum() < h.size:
+            weight = h.sum() * (~h).sum()
+            pairs, total = pairs + weight, total + weight * roc_auc_score(h, m)
+    assert auc_within_cells(expected, counts) == pytest.approx(total / pairs, rel=1e-12)
+
+
+def test_auc_within_cells_knows_nothing_of_place():
+    place = np.repeat(np.arange(1.0, 6)[:, None], 24, axis=1)
+    counts = np.zeros((5, 24), int)
+    counts[:, 3] = [0, 1, 2, 3, 1]
+    assert auc(place, counts) > 0.6
+    assert auc_within_cells(place, counts) == 0.5
+    assert math.isnan(auc_within_cells(place, np.zeros((5, 24))))

@@ -1,0 +1,59 @@
+"""Intervals of scores by resampling blocks of nights.
+
+Nights that follow each other are alike, so nights drawn one by one would make intervals too short.
+Blocks of seven, taken round the end to the beginning so that every night is drawn as often as any
+other, keep a week's rhythm and what nights share.
+
+- Politis and Romano 1992, "A circular block-resampling procedure for stationary data", in: LePage
+  and Billard, Exploring the Limits of Bootstrap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+BLOCK_NIGHTS = 7
+
+
+def resampled(
+    nights: int, draws: int = 2000, block: int = BLOCK_NIGHTS, seed: int = 20240901
+) -> NDArray[np.int64]:
+    """(draw, night) how often each night is in each draw; a draw has as many nights as there are.
+
+    Fewer than two blocks say nothing about how blocks differ: then ValueError.
+    """
+    if nights < 2 * block:
+        raise ValueError(f"{nights} nights are no two blocks of {block}: score more nights")
+    whole, rest = divmod(nights, block)
+    starts = np.random.default_rng(seed).integers(0, nights, (draws, whole + (rest > 0)))
+    places = (starts[:, :, None] + np.arange(block)) % nights
+    drawn = places.reshape(draws, -1)[:, :nights]
+    offsets = drawn + nights * np.arange(draws)[:, None]
+    counts = np.bincount(offsets.ravel(), minlength=draws * nights)
+    return counts.reshape(draws, nights)
+
+
+def interval(
+    sums: ArrayLike,
+    statistic: Callable[[Floats], Floats],
+    level: float = 0.95,
+    draws: int = 2000,
+    block: int = BLOCK_NIGHTS,
+    seed: int = 20240901,
+) -> tuple[Floats, Floats]:
+    """Lower and upper end of a statistic that is a function of sums over nights.
+
+    ``sums``: (night, ...) what each night adds. ``statistic``: from (draw, ...) sums of the nights
+    drawn to (draw, ...) values. The ends are percentiles of the draws, nan where no draw says
+    anything. For a paired difference take the difference within the statistic.
+    """
+    values = np.asarray(sums, np.float64)
+    weights = resampled(len(values), draws, block, seed)
+    drawn = statistic(np.tensordot(weights, values, axes=1))
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(drawn, [tail, 1 - tail], axis=0)
+    return np.asarray(low), np.asarray(high)

@@ -1,0 +1,93 @@
+"""Whether forecasts say as much as happens: expected over observed, and the number test.
+
+At a chance of half a percent per cell and hour an absolute calibration error says nothing, since a
+forecast of 0 passes it. So the expected number is held to the observed one, in bins of cell-hours
+that hold many incidents, with an interval from nights resampled in blocks.
+
+- Schorlemmer et al. 2007, "Earthquake likelihood model testing", Seismological Research Letters 78,
+  and Zechar, Gerstenberger and Rhoades 2010, "Likelihood-based tests for evaluating space-rate-
+  magnitude earthquake forecasts", BSSA 100: the number test, in its two one-sided parts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from forecasts.bootstrap import BLOCK_NIGHTS, interval
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """(bin,) expected and observed numbers, their ratio, and its interval; nan without incidents.
+
+    ``level``: of every bin's interval, so that all of them hold together with the level asked for.
+    """
+
+    expected: Floats
+    observed: Floats
+    ratio: Floats
+    low: Floats
+    high: Floats
+    level: float
+
+    @property
+    def is_off(self) -> NDArray[np.bool_]:
+        """(bin,) where the interval leaves 1 out."""
+        return (self.low > 1) | (self.high < 1)
+
+
+def reliability(
+    expected: ArrayLike, observed: ArrayLike, level: float = 0.99, block: int = BLOCK_NIGHTS
+) -> Reliability:
+    """Expected over observed in every bin. ``expected``, ``observed``: (night, bin) sums.
+
+    The level is corrected for the number of bins (Bonferroni), so that a forecast without fault has
+    a bin off in one case of ``1 / (1 - level)``.
+    """
+    m, n = np.asarray(expected, np.float64), np.asarray(observed, np.float64)
+    if m.shape != n.shape or m.ndim != 2:
+        raise ValueError(f"expected is {m.shape}, observed {n.shape}: both must be (night, bin)")
+    each = 1 - (1 - level) / m.shape[1]
+    low, high = interval(np.stack([m, n], axis=1), _ratio, each, draws=20_000, block=block)
+    total = np.stack([m.sum(axis=0), n.sum(axis=0)])
+    return Reliability(total[0], total[1], _ratio(total[None])[0], low, high, each)
+
+
+def _ratio(sums: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: Floats = sums[:, 0] / sums[:, 1]
+    return np.where(sums[:, 1] > 0, ratio, np.nan)
+
+
+def deciles(expected: ArrayLike) -> NDArray[np.int64]:
+    """Bin of every cell-hour, 0 to 9, by its rate within its night; equal rates, one bin.
+
+    ``expected``: (cell, hour). A tenth of the cell-hours each, where rates differ.
+    """
+    m = np.asarray(expected, np.float64)
+    edges = np.quantile(m, np.arange(1, 10) / 10)
+    return np.searchsorted(edges, m, side="left").astype(np.int64)
+
+
+def number_test(expected: float, observed: int, dispersion: float = 0.0) -> tuple[float, float]:
+    """P(N >= observed) and P(N <= observed): a small first says too few were expected, a small
+    second too many.
+
+    ``dispersion``: of a negative binomial, variance = mean + dispersion x mean squared; 0: Poisson.
+    """
+    if expected < 0 or observed < 0 or dispersion < 0:
+        raise ValueError(f"number test of {expected}, {observed}, {dispersion}: none is negative")
+    if expected == 0:
+        return float(observed == 0), 1.0
+    if dispersion == 0:
+        law = stats.poisson(expected)
+    else:
+        size = 1 / dispersion
+        law = stats.nbinom(size, size / (size + expected))
+    return float(law.sf(observed - 1)), float(law.cdf(observed))

@@ -1,0 +1,70 @@
+"""Expected over observed, and the number test."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from forecasts.calibration import deciles, number_test, reliability
+
+RNG = np.random.default_rng(5)
+EXPECTED = RNG.gamma(4, 10, (90, 6))
+
+
+def test_a_forecast_without_fault_is_not_off_and_a_wrong_one_is():
+    found = reliability(EXPECTED, RNG.poisson(EXPECTED))
+    assert not found.is_off.any()
+    assert (found.low < found.ratio).all()
+    assert (found.ratio < found.high).all()
+    assert found.level == pytest.approx(1 - 0.01 / 6)
+    wrong = EXPECTED * [1, 1.3, 1, 1, 0.8, 1]
+    assert reliability(wrong, RNG.poisson(EXPECTED)).is_off.tolist() == [0, 1, 0, 0, 1, 0]
+
+
+def test_the_intervals_hold_together_where_weeks_share_what_they_have_too_many():
+    """Counts of a week rise and fall together: intervals of a Poisson law would be too short."""
+    off, naive, trials = 0, 0, 60
+    for seed in range(trials):
+        rng = np.random.default_rng(seed)
+        week = np.repeat(rng.gamma(20, 1 / 20, 18), 7)[:, None]
+        expected = np.full((126, 4), 40.0)
+        observed = rng.poisson(expected * week)
+        off += reliability(expected, observed, level=0.9).is_off.any()
+        total, tail = observed.sum(axis=0), 0.1 / 4 / 2
+        low, high = stats.poisson.ppf([[tail], [1 - tail]], 126 * 40.0)
+        naive += ((total < low) | (total > high)).any()
+    assert off / trials < 0.3
+    assert naive / trials > 0.6
+
+
+def test_a_bin_without_incidents_says_nothing():
+    observed = np.zeros((30, 2))
+    observed[:, 1] = 1
+    with pytest.warns(RuntimeWarning, match="All-NaN"):
+        found = reliability(np.ones((30, 2)), observed)
+    assert np.isnan([found.ratio[0], found.low[0], found.high[0]]).all()
+    assert not found.is_off.any()
+    with pytest.raises(ValueError, match="both must be"):
+        reliability(np.ones((30, 2)), np.ones(30))
+
+
+def test_deciles_hold_a_tenth_each_and_equal_rates_stay_together():
+    rates = RNG.random((50, 24))
+    bins = deciles(rates)
+    assert np.bincount(bins.ravel()).tolist() == [120] * 10
+    assert rates[bins == 3].max() < rates[bins == 4].min()
+    flat = deciles(np.array([[0.0] * 9 + [1.0]]))
+    assert flat.tolist() == [[0] * 9 + [9]]
+
+
+def test_the_number_test_by_hand_and_by_simulation():
+    too_few, too_many = number_test(3.0, 5)
+    assert too_few == pytest.approx(0.18474, abs=1e-5)  # 1 - e**-3 (1 + 3 + 9/2 + 27/6 + 81/24)
+    assert too_many == pytest.approx(0.91608, abs=1e-5)
+    draws = np.random.default_rng(6).poisson(np.random.default_rng(7).gamma(5, 20 / 5, 400_000))
+    above, below = number_test(20.0, 28, dispersion=1 / 5)
+    assert above == pytest.approx((draws >= 28).mean(), abs=0.004)
+    assert below == pytest.approx((draws <= 28).mean(), abs=0.004)
+    assert number_test(0.0, 0) == (1.0, 1.0)
+    assert number_test(0.0, 1) == (0.0, 1.0)
+    with pytest.raises(ValueError, match="none is negative"):
+        number_test(-1.0, 3)

@@ -27,6 +27,7 @@ FORK = multiprocessing.get_context("fork")
 LIMIT = 240  # seconds that any run may take
 BUSY, BROKEN = 75, 70
 BROKEN_LOG = Path(tempfile.gettempdir()) / f"hexcast-chaos-{os.getpid()}.log"
+PAGE = 4096  # of a tmpfs, which keeps whole ones
 OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink")
 
 
@@ -128,8 +129,8 @@ def disk_full(city: City, night: int, chance: random.Random, usual: float) -> st
     store, aside = city.folder / "store", city.folder / "aside"
     store.rename(aside)
     store.mkdir()
-    size = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
-    room = size + chance.randrange(20_000, 1_200_000)
+    pages = [-(-path.lstat().st_size // PAGE) + 1 for path in aside.rglob("*")]
+    room = sum(pages) * PAGE + chance.randrange(20_000, 1_200_000)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(store)]
     if subprocess.run(mount, capture_output=True).returncode:
         store.rmdir()

@@ -127,6 +127,7 @@ def _is_worker(process: psutil.Process) -> bool:
 
 def disk_full(city: City, night: int, chance: random.Random, usual: float) -> str:
     store, aside = city.folder / "store", city.folder / "aside"
+    store.mkdir(exist_ok=True)  # before the first night there is none
     store.rename(aside)
     store.mkdir()
     pages = [-(-path.lstat().st_size // PAGE) + 1 for path in aside.rglob("*")]

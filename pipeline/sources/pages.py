@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.sources.parquet_parts import UNREADABLE
 from pipeline.sources.whole import write_whole
 
 SETTLED = timedelta(seconds=60)  # a time in whole seconds tells changes apart from then on
@@ -99,7 +100,7 @@ def is_readable(path: Path) -> bool:
     """Whether a page's file is there, and whole to its end."""
     try:
         pq.read_metadata(path)
-    except (pa.ArrowException, OSError):
+    except UNREADABLE:
         return False
     return True
 

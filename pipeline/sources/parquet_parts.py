@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import DataError
 
 ROWS_PER_PART = 200_000
+UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)  # what a damaged file raises
 EXACT = 2.0**53  # up to here floats tell whole numbers apart
 
 
@@ -58,7 +59,7 @@ def plan_parquet(path: str) -> tuple[list[str], list[ParquetPart]]:
             names = list(file.schema_arrow.names)
             groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
             sizes = [(group.num_rows, group.total_byte_size) for group in groups]
-    except (pa.ArrowException, OSError) as fault:
+    except UNREADABLE as fault:
         raise DataError(
             f"{path} is no readable Parquet file ({fault}): deliver it again"
         ) from fault

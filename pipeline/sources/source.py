@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 import pandas as pd
-import pyarrow as pa
 
 from pipeline.errors import DataError
 from pipeline.sources.csv_parts import CsvPart
-from pipeline.sources.parquet_parts import ParquetPart
+from pipeline.sources.parquet_parts import UNREADABLE, ParquetPart
 
 DELIVERY = "_delivery"  # the address that a row came from
 MALFORMED = "_malformed"  # the text of a CSV row that has the wrong number of fields, else ""
@@ -55,7 +54,7 @@ class Part:
                 index=range(table.num_rows),
                 dtype="str",
             )
-        except (pa.ArrowException, OSError) as fault:
+        except UNREADABLE as fault:
             raise DataError(
                 f"{self.rows.path} cannot be read: {fault}: deliver it again"
             ) from fault

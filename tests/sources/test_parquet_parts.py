@@ -81,6 +81,15 @@ def test_an_unreadable_parquet_file_is_an_error(parquet):
         read_text(parquet, "PAR1 this is not")
 
 
+def test_a_name_that_is_no_text_is_an_error(parquet):
+    """As damage makes it."""
+    path = Path(parquet.source.path[0])
+    pq.write_table(typed_table(), path)
+    path.write_bytes(path.read_bytes().replace(b"CASE", b"\x80ASE"))
+    with pytest.raises(DataError, match="deliver it again"):
+        parts(parquet)
+
+
 def test_a_mapped_column_without_text_is_an_error(tmp_path):
     path = tmp_path / "incidents.parquet"
     config = make_config(tmp_path, PLAIN | {"category": "CODES"}, source={"path": str(path)})

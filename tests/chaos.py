@@ -106,7 +106,7 @@ class Campaign:
 
     def trial(self, chance: random.Random) -> str:
         """One disturbed night; raises SystemExit where something shows."""
-        night = chance.choices(NIGHTS, [1, 6, 2])[0]  # the first and the last train models
+        night = chance.choices(NIGHTS, [1, 8, 1])[0]  # the first and the last train models
         kinds, weights = list(DISTURBANCES), list(DISTURBANCES.values())
         disturb = chance.choices(kinds, weights)[0]
         if disturb is worker_killed and night == NIGHTS[1]:

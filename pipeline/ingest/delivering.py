@@ -132,7 +132,8 @@ def _revived(taken: Sequence[Taken], said: pa.Table, keys: Keys, source: Source)
     is_known, is_live = latest["source"].notna(), latest["retracted"].eq(False)
     is_first = is_known & ~heard[DELIVERY].isin(keys.sources())
     of_same = is_first | (latest["source"] == heard[DELIVERY])
-    pairs = said.filter(pc.equal(said["said"], "repeated")).select(["id", "source"]).to_pandas()
+    repeated = said.filter(pc.equal(said["said"], "repeated"))
+    pairs = repeated.select(["id", "source"]).to_pandas().astype("str")
     if source.delivers == "snapshot":  # its files are one: it says what any of them says
         may_speak, still = is_known, heard[KEY].isin(pairs["id"])
     else:
@@ -148,7 +149,7 @@ def _again(said: pa.Table, changed: list[pa.Array]) -> pd.DataFrame:
     """Of keys that the delivery says something new of: where it says the old as well."""
     ids = pa.chunked_array(changed, pa.string())
     chosen = pc.and_(pc.equal(said["said"], "repeated"), pc.is_in(said["id"], ids))
-    rows = said.filter(chosen).to_pandas()
+    rows = said.filter(chosen).to_pandas().astype({"source": "str"})
     return pd.DataFrame(
         {KEY: rows["id"], CONTENT: rows["content"], DELIVERY: rows["source"], SAID: AGAIN}
     )

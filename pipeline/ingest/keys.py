@@ -8,6 +8,7 @@ deliveries were taken in is all that is lost with it; they are then read once mo
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.errors import BusyError
 from pipeline.ingest.key_tables import CODED, LATEST, TIMES, bring_up
 from pipeline.store import Store
 
@@ -119,8 +121,16 @@ class Keys:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         address = Path(self.path).absolute().as_uri()
-        with closing(sqlite3.connect(f"{address}?mode=ro", uri=True)) as database:
-            yield database
+        try:
+            with closing(sqlite3.connect(f"{address}?mode=ro", uri=True)) as database:
+                yield database
+        except sqlite3.OperationalError as fault:
+            if not re.search("locked|readonly", str(fault)):
+                raise
+            raise BusyError(
+                f"{self.path} is half written: a run is at work, or one was killed and the next "
+                "night mends it: try again then"
+            ) from fault
 
     def _catch_up(self, store: Store) -> None:
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)

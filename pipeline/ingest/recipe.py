@@ -182,9 +182,8 @@ def _judge(
 def unsettled(store: Store) -> dict[datetime, list[Part]]:
     """Files of bronze, by ingestion, that silver does not hold: of a killed run, or all of them."""
     after = EPOCH + timedelta(microseconds=mark_of(store.silver, _MARK))
-    files = parts_after(
-        store.bronze, INGESTED_AT, after + _TICK
-    )  # a file's range ends a tick later
+    # The range of a file is told as ending a tick after its last row.
+    files = parts_after(store.bronze, INGESTED_AT, after + _TICK)
     found = by_instant(store.bronze, files)
     return {instant: found[instant] for instant in found if instant > after}
 
@@ -200,6 +199,7 @@ def resume(intake: Intake, grid: HexGrid) -> None:
     for ingested_at, batch in batches.items():
         Keys.of(intake.store, intake.config.source.reading)
         _commit(intake.store, ingested_at, _settle(intake, batch, ingested_at, grid))
+    Keys.of(intake.store, intake.config.source.reading)  # mends what a kill left half written
 
 
 def _settle(

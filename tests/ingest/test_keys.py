@@ -11,9 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import DAY
+from conftest import DAY, NOW, incidents
 
 from pipeline import tables
+from pipeline.errors import BusyError
 from pipeline.ingest import key_tables as module
 from pipeline.ingest.key_tables import LATEST
 from pipeline.ingest.keys import Keys
@@ -206,6 +207,28 @@ def test_a_damaged_index_is_made_again(store, rest):
     file.write_bytes(file.read_bytes()[: 100 if not rest else 0] + rest)
     commit(store, [revision("b", 0, 2)])
     assert said(Keys.of(store, "r"), ("a", 1), ("b", 2)) == ["repeated", "repeated"]
+
+
+def test_an_index_that_was_half_written_is_mended_by_the_next_night(city):
+    """A kill leaves SQLite's journal, which only one who may write can take back."""
+    city.write(incidents(k="theft"))
+    city.ingest()
+    database = sqlite3.connect(city.store.keys, isolation_level=None)
+    database.execute("pragma cache_size = 1")
+    database.execute("begin")
+    text = [(f"k{number}", 1) for number in range(20_000)]
+    database.executemany("insert into taken values (?, ?)", text)
+    for name in ("", "-journal"):  # as they are now, and as they stay after a kill
+        shutil.copy(city.store.keys + name, f"{city.folder}/copy{name}")
+    database.execute("rollback")
+    database.close()
+    for name in ("", "-journal"):
+        shutil.copy(f"{city.folder}/copy{name}", city.store.keys + name)
+    with pytest.raises(BusyError, match="is half written"):
+        Keys(city.store.keys, "r").taken()
+    city.write(incidents(k="theft", x="fraud"))
+    assert city.ingest(now=NOW + DAY).kept == 1
+    assert len(Keys(city.store.keys, "r").taken()) == 1
 
 
 def test_many_lookups_use_the_index(store):

@@ -8,6 +8,9 @@ as large. Times are text with milliseconds, as the GeoPackage standard has them.
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +23,7 @@ from forecasts.schema import Forecast, to_frame
 from forecasts.style import cells_style, hours_style
 from forecasts.validation import validate
 
+ROOM = 2**24  # bytes: with less, what went wrong is that there is no room
 _SQL_TYPES = {
     "str": "TEXT",
     "datetime64[us, UTC]": "DATETIME",
@@ -65,7 +69,12 @@ def write_geopackage(forecast: Forecast, path: Path) -> None:
 def _write_cells(cells: geopandas.GeoDataFrame, path: Path) -> None:
     # GeoPackage 1.3 is the newest that GDAL 3.6 (Debian 12, QGIS 3.22) reads without a warning.
     options = {"VERSION": "1.3"}
-    pyogrio.write_dataframe(cells, path, layer="cells", driver="GPKG", dataset_options=options)
+    try:
+        pyogrio.write_dataframe(cells, path, layer="cells", driver="GPKG", dataset_options=options)
+    except RuntimeError as fault:  # GDAL tells of a full disk only what came of it
+        if shutil.disk_usage(path.parent).free < ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from fault
+        raise
 
 
 def _write_tables(database: sqlite3.Connection, frame: pd.DataFrame, hours: int) -> None:

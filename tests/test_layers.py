@@ -1,8 +1,10 @@
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import duckdb_extensions
@@ -233,3 +235,17 @@ def test_equal_quantiles_are_one_break():
     assert class_breaks([0.3] * 10).tolist() == [0.3]
     assert class_labels(np.array([0.000025])) == ["up to 0.000025", "over 0.000025"]
     assert colours(2) == [colours(6)[0], colours(6)[-1]]
+
+
+def test_a_disk_that_is_full_is_told_as_such(forecast, tmp_path, monkeypatch):
+    """GDAL says instead that a table is missing which it could not make."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise pyogrio.errors.FeatureError("no such table: gpkg_contents")
+
+    monkeypatch.setattr(pyogrio, "write_dataframe", fail)
+    with pytest.raises(pyogrio.errors.FeatureError):
+        write_geopackage(forecast, tmp_path / "a.gpkg")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match="No space left on device"):
+        write_geopackage(forecast, tmp_path / "a.gpkg")

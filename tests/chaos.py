@@ -58,7 +58,8 @@ def contents(city: City) -> dict[str, pd.DataFrame]:
 
 
 def _rows(table: str) -> pd.DataFrame:
-    rows = pads.dataset(active_files(table), format="parquet").to_table().to_pandas()
+    found = pads.dataset(active_files(table), format="parquet").to_table()
+    rows = found.to_pandas(integer_object_nulls=True)  # cells are exact, however many are blank
     rows = rows.drop(columns=[n for n in ("ingested_at", "_ingested_at") if n in rows])
     for name in ("delivery", "_source", "_delivery"):
         if name in rows:

@@ -4,7 +4,8 @@
 
 Rows are drawn like a city's: 8-bit feature codes, Poisson counts that hang on some of them, empty
 cell-hours with weight 100 (one in a hundred is kept), so that R rows stand for some 100 R
-cell-hours. Both devices run through `pipeline.fit.fit_booster` on a Dask cluster of one worker.
+cell-hours. Both devices run through `pipeline.learning.fit.fit_booster` on a Dask
+cluster of one worker.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ import xgboost
 from distributed import Client, LocalCluster
 
 from cluster.gpu import gpu_count
-from pipeline.features import FEATURE_NAMES, MISSING
-from pipeline.fit import fit_booster
-from pipeline.replay import Rows
+from pipeline.learning.features import FEATURE_NAMES, MISSING
+from pipeline.learning.fit import fit_booster
+from pipeline.learning.rows import Rows
 
 PARTS = 8
 EMPTY_SHARE = 0.01

@@ -29,6 +29,9 @@ class Events:
     def __len__(self) -> int:
         return len(self.hour)
 
+    def __getitem__(self, rows: Any) -> Events:
+        return Events(self.hour[rows], self.cell[rows], self.category[rows], self.sign[rows])
+
 
 @dataclass(frozen=True)
 class SparseCounts:
@@ -76,10 +79,7 @@ def bin_incidents(
     category outside its axis.
     """
     inside = (events.hour >= hours.start) & (events.hour < hours.stop)
-    chosen = Events(
-        events.hour[inside], events.cell[inside], events.category[inside], events.sign[inside]
-    )
-    net = net_changes(chosen, cells, categories)
+    net = net_changes(events[inside], cells, categories)
     counts = np.zeros((len(hours), cells, categories), np.uint16)
     counts[net.hour - hours.start, net.cell, net.category] = checked_counts(net.change)
     return counts

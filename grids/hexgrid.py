@@ -16,6 +16,7 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+METRES_PER_DEGREE = 111_195.0  # of a great circle, earth's mean radius 6,371 km
 OUTSIDE = -1
 _latlng_to_cell: Callable[[float, float, int], int] = h3.api.basic_int.latlng_to_cell
 
@@ -121,6 +122,17 @@ class HexGrid:
         """Latitude and longitude of every cell's centre, degrees."""
         points = np.array([h3.api.basic_int.cell_to_latlng(int(cell)) for cell in self.cells])
         return points[:, 0], points[:, 1]
+
+    @cached_property
+    def metres(self) -> NDArray[np.float64]:
+        """(cell, 2) metres east and north of the grid's middle, on a plane that touches it there.
+
+        Distances within a city are right to a few in a thousand (equirectangular projection).
+        """
+        lat, lon = self.centroids
+        middle = (lat.min() + lat.max()) / 2, (lon.min() + lon.max()) / 2
+        east = (lon - middle[1]) * np.cos(np.radians(middle[0]))
+        return METRES_PER_DEGREE * np.column_stack([east, lat - middle[0]])
 
     @property
     def hex_ids(self) -> list[str]:

@@ -16,8 +16,8 @@ from grids.cube import CubeInfo
 from grids.hours import EPOCH, HOUR, reference_hour
 from pipeline.config import Config
 from pipeline.ingest.recipe import IngestRecord
+from pipeline.learning.model import Model
 from pipeline.log import StageLog
-from pipeline.model import Model
 from pipeline.sources.source import IncidentSource
 from pipeline.state import State
 from pipeline.store import Store

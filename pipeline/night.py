@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from grids.counts import Events
 from grids.hexgrid import HexGrid
-from grids.hours import HOUR, HourRange
+from grids.hours import EPOCH, HOUR, HourRange
 from pipeline.delay import exposures, reported_share
+from pipeline.silver import Arrivals
 from pipeline.state import (
     HALF_LIVES,
     HOUR_SLOT_OF,
@@ -29,34 +31,48 @@ from pipeline.state import (
 )
 
 WEEK, MONTH, QUARTER, YEAR = range(4)  # places of the half-lives 7, 28, 90 and 365 days
+RECENT_DAYS = 63  # how far back single incidents are looked at
 UNIFORM_SHARE = 0.01  # keeps a cell without history from an infinite loss
 
 
 @dataclass(frozen=True)
 class Place:
-    """The grid's neighbourhoods: means over the cells one and two steps away."""
+    """The grid's neighbourhoods: means over the cells one and two steps away.
+
+    ``metres``: (cell, 2) where the cells' centres are, metres east and north of the middle.
+    """
 
     ring1: csr_array
     ring2: csr_array
+    metres: Floats
 
     @classmethod
     def of(cls, grid: HexGrid) -> Place:
         """The rings of every cell of ``grid``."""
-        return cls(grid.ring(1), grid.ring(2))
+        return cls(grid.ring(1), grid.ring(2), grid.metres)
 
 
 @dataclass(frozen=True)
 class Night:
     """One cutoff and one target: the state as known then, and the hours to forecast.
 
+    ``news``: what became known in the last RECENT_DAYS, for those who look at single incidents.
     ``members``: indices on the category axis that the target sums. Rates are incidents per hour.
     """
 
     state: State
+    news: Arrivals
     spec: StateSpec
     place: Place
     hours: HourRange
     members: tuple[int, ...]
+
+    @cached_property
+    def recent(self) -> Events:
+        """The target's incidents of the last RECENT_DAYS, as known: changes as plus and minus."""
+        events = self.news.events
+        first = (self.state.as_of - EPOCH) / HOUR - 24 * RECENT_DAYS
+        return events[(events.hour >= first) & np.isin(events.category, self.members)]
 
     @cached_property
     def shares(self) -> Floats:

@@ -18,18 +18,18 @@ from forecasts.store import find_run, prune, publish, run_name, stage
 from grids.cube import CubeInfo
 from grids.hours import latest_cutoff
 from grids.snapshots import expire_nights, open_repository
-from pipeline.baselines import BASELINES
+from pipeline.baselines.recipe import BASELINES
 from pipeline.config import Config
 from pipeline.cubing import append, latest_state, state_at
 from pipeline.deliveries import take_deliveries
 from pipeline.enough import require_enough
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.job import Job, is_of, manifest_of, run_id
+from pipeline.learning.model import Model, find_model, predict, save_model
 from pipeline.log import StageLog
-from pipeline.model import Model, find_model, predict, save_model
 from pipeline.night import Night, Place
 from pipeline.plainly import plainly
-from pipeline.replay import City
+from pipeline.replay import RECENT, City, night_at
 from pipeline.silver import Arrivals, read_arrivals
 from pipeline.sources.recipe import make_source
 from pipeline.sources.source import IncidentSource
@@ -141,7 +141,7 @@ def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
     found = {t: find_model(root, t, config.fingerprint, job.cutoff, age) for t in config.targets}
     missing = [target for target, model in found.items() if model is None]
     if missing:
-        from pipeline.train import train  # likewise
+        from pipeline.learning.train import train  # likewise
 
         known = _known(job, info)
         for model in train(
@@ -152,16 +152,17 @@ def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
     return [model for model in found.values() if model is not None]
 
 
-def _known(job: Job, info: CubeInfo) -> Arrivals:
-    return read_arrivals(job.store.silver, info.grid, info.categories, job.cutoff)
+def _known(job: Job, info: CubeInfo, after: datetime | None = None) -> Arrivals:
+    return read_arrivals(job.store.silver, info.grid, info.categories, job.cutoff, after)
 
 
 def _forecast(job: Job, info: CubeInfo, city: City, state: State, models: list[Model]) -> Forecast:
     hours = city.hours_ahead(job.cutoff)
+    news = _known(job, info, after=job.cutoff - RECENT)
     targets = []
     for model in models:
         members = tuple(info.categories.index(g) for g in job.config.targets[model.target])
-        night = Night(state, city.spec, city.place, hours, members)
+        night = night_at(city, state, news, members)
         targets.append(target_forecast(model, night))
     return Forecast(
         run_id=job.log.run_id,

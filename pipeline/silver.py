@@ -84,9 +84,7 @@ class Arrivals:
         return self[int(np.searchsorted(self.known, microseconds(cutoff), side="right")) :]
 
     def __getitem__(self, rows: slice | NDArray[np.bool_] | NDArray[np.int64]) -> Arrivals:
-        e = self.events
-        events = Events(e.hour[rows], e.cell[rows], e.category[rows], e.sign[rows])
-        return Arrivals(self.known[rows], self.first[rows], events)
+        return Arrivals(self.known[rows], self.first[rows], self.events[rows])
 
 
 def microseconds(instant: datetime) -> int:

@@ -19,7 +19,7 @@ from cities import COLUMNS, START, Small, midnight, reported_at, small_config
 
 import grids.snapshots
 import pipeline.building
-import pipeline.train  # noqa: F401 -- imported once, here, for all the children
+import pipeline.learning.train  # noqa: F401 -- imported once, here, for all the children
 from cluster.connect import connect  # noqa: F401
 from pipeline import nightly, tables
 from pipeline.config import Config

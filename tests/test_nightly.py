@@ -58,7 +58,7 @@ def refuse(patch: pytest.MonkeyPatch) -> None:
     def forbidden(*_: object, **__: object) -> Any:
         raise AssertionError("a later night did the work of the first")
 
-    patch.setattr("pipeline.train.train", forbidden)
+    patch.setattr("pipeline.learning.train.train", forbidden)
     patch.setattr("pipeline.building.build", forbidden)
     patch.setattr("pipeline.sources.files.FileSource.fetch", forbidden)
     patch.setattr("cluster.connect.connect", forbidden)

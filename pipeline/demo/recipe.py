@@ -13,22 +13,22 @@ import pandas as pd
 from grids.cube import read_info
 from grids.hours import EPOCH, HOUR, latest_cutoff
 from grids.snapshots import BRANCH, open_repository
-from pipeline.baselines import BASELINES, Forecaster
+from pipeline.baselines.recipe import BASELINES, Forecaster
 from pipeline.config import Config
 from pipeline.demo.city import DemoCity
 from pipeline.demo.feed import write_feed
 from pipeline.demo.kinds import CATEGORIES
 from pipeline.demo.reports import report_versions
 from pipeline.demo.simulate import expected_given, simulate
+from pipeline.learning.model import find_model, predict
+from pipeline.learning.train import MODEL, Scores, score_nights
 from pipeline.load import load_config
-from pipeline.model import find_model, predict
 from pipeline.night import Night, Place
 from pipeline.nightly import Outcome, run_night
 from pipeline.replay import City, cut_blocks
 from pipeline.silver import read_arrivals
 from pipeline.state import Floats, StateSpec
 from pipeline.store import Store
-from pipeline.train import MODEL, Scores, score_nights
 
 TRUTH = "truth"
 CONFIGS = Path(__file__).parents[2] / "configs"  # beside the packages, installed or not

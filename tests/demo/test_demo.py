@@ -8,9 +8,9 @@ import pytest
 from cities import midnight
 
 from pipeline.demo.recipe import TRUTH, run_demo
+from pipeline.learning.train import MODEL
 from pipeline.nightly import Outcome
 from pipeline.report import describe
-from pipeline.train import MODEL
 
 NOW = midnight(1000)
 

@@ -16,13 +16,13 @@ from distributed import Client
 from grids.hexgrid import HexGrid
 from grids.hours import EPOCH, HOUR
 from pipeline.config import Config
-from pipeline.features import FEATURE_NAMES
+from pipeline.learning.features import FEATURE_NAMES
+from pipeline.learning.train import MODEL, _issue, plan_nights, train
 from pipeline.night import Place
 from pipeline.nightly import run_night
 from pipeline.replay import City
 from pipeline.silver import Arrivals, read_arrivals
 from pipeline.state import State, StateSpec, advance, empty_state
-from pipeline.train import MODEL, _issue, plan_nights, train
 
 CUTOFF = midnight(115)
 Known = tuple[Config, City, Arrivals, State]
@@ -98,7 +98,7 @@ def test_a_bad_model_loses_to_the_best_baseline(
         matrix = xgboost.DMatrix(codes, rng.random(50), feature_names=list(FEATURE_NAMES))
         return xgboost.train({"objective": "count:poisson"}, matrix, 1)
 
-    monkeypatch.setattr("pipeline.train.fit_booster", blind)
+    monkeypatch.setattr("pipeline.learning.train.fit_booster", blind)
     (model,) = train(config, city, config.grouping.names, ["violent"], arrivals, state, client)
     held = model.record["holdout"]
     assert held[MODEL]["log_score"] < held["reference"]["log_score"]

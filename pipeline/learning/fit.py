@@ -12,9 +12,9 @@ import xgboost.dask
 from dask.delayed import delayed
 from distributed import Client, Future
 
-from pipeline.features import FEATURE_NAMES, MISSING
-from pipeline.model import PARAMETERS
-from pipeline.replay import Rows
+from pipeline.learning.features import FEATURE_NAMES, MISSING
+from pipeline.learning.model import PARAMETERS
+from pipeline.learning.rows import Rows
 
 
 def fit_booster(

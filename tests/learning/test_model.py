@@ -12,10 +12,10 @@ import xgboost
 from distributed import Client, LocalCluster
 
 from pipeline.errors import ConfigError
-from pipeline.features import FEATURE_NAMES, MISSING
-from pipeline.fit import fit_booster
-from pipeline.model import Model, find_model, predict, save_model
-from pipeline.replay import Rows
+from pipeline.learning.features import FEATURE_NAMES, MISSING
+from pipeline.learning.fit import fit_booster
+from pipeline.learning.model import Model, find_model, predict, save_model
+from pipeline.learning.rows import Rows
 
 MADE = datetime(2024, 5, 1, 6, tzinfo=UTC)
 

@@ -17,21 +17,20 @@ from numpy.typing import NDArray
 from cluster.gpu import gpu_count
 from forecasts import scores
 from grids.hours import HOUR, nightly_cutoffs
-from pipeline.baselines import BASELINES, REFERENCE, Forecaster
+from pipeline.baselines.recipe import BASELINES, REFERENCE, Forecaster
 from pipeline.config import Config
 from pipeline.delay import maturity, reported_share
 from pipeline.errors import ConfigError
-from pipeline.fit import fit_booster
-from pipeline.model import Model, predict
+from pipeline.learning.fit import fit_booster
+from pipeline.learning.model import Model, predict
+from pipeline.learning.rows import Rows, training_rows
 from pipeline.replay import (
     Block,
     City,
-    Rows,
     counts_of,
     cut_blocks,
     mature_nights,
     nights_of,
-    training_rows,
 )
 from pipeline.silver import Arrivals
 from pipeline.state import Floats, State

@@ -146,3 +146,8 @@ def all_rows(night: Night) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     cells = np.arange(night.spec.cells)
     hours = np.arange(len(night.hours))
     return np.repeat(cells, len(hours)), np.tile(hours, len(cells))
+
+
+def night_codes(night: Night) -> NDArray[np.uint8]:
+    """Features of every (cell, hour) of a night, cell by cell."""
+    return build_features(night, *all_rows(night))

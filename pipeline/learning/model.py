@@ -15,9 +15,8 @@ import xgboost
 
 from grids.snapshots import tag_of
 from pipeline.errors import ConfigError
-from pipeline.features import FEATURE_NAMES, MISSING
+from pipeline.learning.features import FEATURE_NAMES, MISSING, night_codes
 from pipeline.night import Night
-from pipeline.replay import night_codes
 from pipeline.state import Floats
 
 # Learned slowly and regularised hard: the labels are nearly all 0 and the noise is Poisson's own.

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from grids.hexgrid import HexGrid
 from grids.hours import EPOCH, HOUR
 from pipeline.config import Config
-from pipeline.features import FEATURE_NAMES
+from pipeline.learning.features import FEATURE_NAMES, night_codes
+from pipeline.learning.rows import training_rows
 from pipeline.night import Night, Place
 from pipeline.nightly import run_night
 from pipeline.replay import (
@@ -28,9 +29,8 @@ from pipeline.replay import (
     City,
     counts_of,
     cut_blocks,
-    night_codes,
+    night_at,
     nights_of,
-    training_rows,
 )
 from pipeline.silver import Arrivals, microseconds, read_arrivals, sort_arrivals
 from pipeline.state import StateSpec, advance, empty_state
@@ -103,9 +103,9 @@ def known(tmp_path_factory: pytest.TempPathFactory, client: Client) -> tuple[Cit
     return city, read_arrivals(table, grid, config.grouping.names, NOW)
 
 
-def night_at(city: City, arrivals: Arrivals, cutoff: datetime) -> Night:
+def night_of(city: City, arrivals: Arrivals, cutoff: datetime) -> Night:
     state = advance(empty_state(city.spec), arrivals.until(cutoff), cutoff, city.spec)
-    return Night(state, city.spec, city.place, city.hours_ahead(cutoff), (0, 1, 2))
+    return night_at(city, state, arrivals, (0, 1, 2))
 
 
 @settings(max_examples=15)
@@ -133,7 +133,7 @@ def last_night(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes of the last of the nights: as training replays it, and as that night itself."""
     *_, night = nights_of(city, cut_blocks(city, arrivals, nights)[-1], (0, 1, 2))
-    return night_codes(night), night_codes(night_at(city, arrivals, nights[-1]))
+    return night_codes(night), night_codes(night_of(city, arrivals, nights[-1]))
 
 
 def features_that_see(city: City, blocks: list[Block], others: list[Block]) -> set[str]:
@@ -177,7 +177,7 @@ def test_training_sees_each_night_as_that_night_did(known: tuple[City, Arrivals]
         night for b in cut_blocks(city, arrivals, nights) for night in nights_of(city, b, (0, 1, 2))
     ]
     for cutoff, night in zip(nights, replayed, strict=True):
-        alone = night_codes(night_at(city, arrivals, cutoff)).astype(int)
+        alone = night_codes(night_of(city, arrivals, cutoff)).astype(int)
         differ = np.abs(night_codes(night).astype(int) - alone)
         # Sums taken in another order may fall on the other side of a bin's edge.
         assert differ.max() <= 1

@@ -1,0 +1,1 @@
+"""Learning from past nights as they were known then: rows, features, the model, the gate."""

@@ -1,0 +1,54 @@
+"""Rows to learn from: every cell-hour with an incident, and a share of the empty ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grids.hours import HourRange
+from pipeline.learning.features import build_features
+from pipeline.replay import Block, City, counts_of, nights_of
+
+
+@dataclass(frozen=True)
+class Rows:
+    """``codes`` (row, feature) uint8; ``counts`` and ``weights`` (row,) float32, of ``nights``."""
+
+    codes: NDArray[np.uint8]
+    counts: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    nights: int
+
+
+def training_rows(city: City, block: Block, members: tuple[int, ...], empty_share: float) -> Rows:
+    """All cell-hours with an incident, and a share of the empty ones with weight 1 / share.
+
+    Expectations, and so calibration and the log score, stay those of all cell-hours. Which empty
+    ones are taken hangs on cell and hour alone, so that it is the same in every run and split.
+    """
+    parts = []
+    for night in nights_of(city, block, members):
+        counts = counts_of(night, block.labels)
+        chosen = sampled(city.cell_keys, night.hours, empty_share) | (counts > 0)
+        cells, hours = np.nonzero(chosen)
+        label = counts[cells, hours].astype(np.float32)
+        weight = np.where(label > 0, 1.0, 1.0 / empty_share).astype(np.float32)
+        parts.append((build_features(night, cells, hours), label, weight))
+    codes, labels, weights = zip(*parts, strict=True)
+    joined = (np.concatenate(codes), np.concatenate(labels), np.concatenate(weights))
+    return Rows(*joined, nights=len(block.nights))
+
+
+def sampled(cell_keys: NDArray[np.uint64], hours: HourRange, share: float) -> NDArray[np.bool_]:
+    """(cell, hour) mask that takes ``share`` of all cell-hours by a hash (SplitMix64's finaliser).
+
+    Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
+    """
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    key = cell_keys[:, None] + golden * hours.values.astype(np.uint64)[None, :]
+    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    key ^= key >> np.uint64(31)
+    return np.asarray(key <= np.uint64(min(int(share * 2.0**64), 2**64 - 1)))

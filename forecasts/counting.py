@@ -63,8 +63,9 @@ class CountLaw:
         near = (d < NEAR_POISSON) | (m == 0)
         poisson = xlogy(n, m) - m - gammaln(n + 1)
         d, safe = np.where(near, 1.0, d), np.where(near, 1.0, m)
+        size = np.maximum(safe / d, np.finfo(np.float64).tiny)
         # log Gamma(n + r) / (Gamma(r) n!) without the difference of two large numbers.
-        ways = -betaln(safe / d, n + 1) - np.log(n + safe / d)
+        ways = -betaln(size, n + 1) - np.log(n + size)
         binomial = ways + n * (np.log(d) - np.log1p(d)) - safe * _log1p_per(d)
         return np.asarray(np.where(near, poisson, binomial))
 

@@ -9,6 +9,9 @@ them, is taken as negative binomial with the variance
 Clumping is closed under sums: counts of independent cells that are all clumped alike add up to one
 that is. What is shared is common to all parts of a sum, so it grows with its square.
 
+A series of thefts in one night runs over cells and hours: it clumps the sum of a district's shift,
+less the sum of a city's hour, and hardly any single cell-hour. So each of the three has its law.
+
 - Cameron and Trivedi 2013, Regression Analysis of Count Data, 2nd ed., section 3.3: the negative
   binomials with linear (NB1) and quadratic (NB2) variance. ``N`` has the size ``r = M / d`` and the
   chance ``1 / (1 + d)``, ``d = clumping + shared M`` being what the variance has above Poisson's,
@@ -24,6 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, gammaln, xlogy
+
+from forecasts.sums import Sums
 
 Floats = NDArray[np.float64]
 LEVEL = 0.9
@@ -126,6 +131,24 @@ class CountLaw:
 POISSON = CountLaw()
 
 
+@dataclass(frozen=True)
+class CountLaws:
+    """The laws of a target's counts: of a cell's hour, a district's shift, the city's hour."""
+
+    cell_hour: CountLaw = POISSON
+    district_shift: CountLaw = POISSON
+    city_hour: CountLaw = POISSON
+
+    def to_dict(self) -> dict[str, dict[str, float]]:
+        """The laws by name, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Mapping[str, Any]]) -> CountLaws:
+        """What ``to_dict`` gave."""
+        return cls(**{name: CountLaw.from_dict(law) for name, law in values.items()})
+
+
 def _means(mean: ArrayLike) -> Floats:
     m = np.asarray(mean, np.float64)
     bad = ~(np.isfinite(m) & (m >= 0))
@@ -142,30 +165,49 @@ def _log1p_per(d: Floats) -> Floats:
     return np.asarray(np.log1p(d) / np.where(d > 0, d, 1.0) + (d == 0))
 
 
+def fit_laws(sums: Sums) -> CountLaws:
+    """The likeliest laws of ``sums``, which must be of nights that the forecast was not fitted on.
+
+    Of a single cell-hour only the clumping is asked: so few incidents cannot tell it from what is
+    shared.
+    """
+    (means, counts), by_shift, by_hour = sums.cell_hour, sums.district_shift, sums.city_hour
+    return CountLaws(
+        cell_hour=fit_law(means, counts, empty=sums.empty, has_shared=False),
+        district_shift=fit_law(by_shift[0], by_shift[1]),
+        city_hour=fit_law(by_hour[0], by_hour[1]),
+    )
+
+
 def fit_law(
     means: ArrayLike, counts: ArrayLike, empty: float = 0.0, has_shared: bool = True
 ) -> CountLaw:
     """The likeliest law of ``counts`` around ``means``, (n,) each.
 
-    ``empty``: sum of the expected counts of further cell-hours, all without incidents and all
-    expected to have few: of cell-hours, only those with incidents need be told one by one.
-    Without ``has_shared`` nothing is shared: single cell-hours cannot tell it from clumping.
+    ``empty``: sum of the expected counts of further cell-hours, all without incidents: of those
+    the law's log probability is linear in it, so that they need not be told one by one; with
+    ``has_shared`` there can be none. What was given no chance says nothing and is left out.
     Without any count, Poisson's law.
     """
     from scipy.optimize import minimize  # slow to load, and no night but one that fits needs it
 
     m, n = _means(means).ravel(), np.asarray(counts, np.float64).ravel()
-    if m.shape != n.shape or empty < 0:
+    if m.shape != n.shape or empty < 0 or (empty and has_shared):
         raise ValueError(f"{m.size} means, {n.size} counts, {empty} expected elsewhere: give pairs")
+    m, n = m[m > 0], n[m > 0]
     if not n.sum():
         return POISSON
 
+    def law_of(roots: Floats) -> CountLaw:
+        return CountLaw(float(roots[0] ** 2), float(roots[1] ** 2) if has_shared else 0.0)
+
     def loss(roots: Floats) -> float:
-        law = CountLaw(float(roots[0] ** 2), float(roots[-1] ** 2) if has_shared else 0.0)
+        law = law_of(roots)
         none = empty * float(_log1p_per(np.array(law.clumping)))
         return none - float(law.log_probability(m, n).sum())
 
-    # Squares of the roots: 0 can be reached and nothing below it.
+    # By their square roots: 0 can be reached, and nothing below it.
     start = np.sqrt([0.1, 0.02])[: 2 if has_shared else 1]
-    found = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-6}).x
-    return CountLaw(float(found[0] ** 2), float(found[-1] ** 2) if has_shared else 0.0)
+    found = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-4})
+    law = law_of(found.x)
+    return CountLaw(round(law.clumping, 6), round(law.shared, 6))

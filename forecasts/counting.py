@@ -10,7 +10,8 @@ Clumping is closed under sums: counts of independent cells that are all clumped 
 that is. What is shared is common to all parts of a sum, so it grows with its square.
 
 A series of thefts in one night runs over cells and hours: it clumps the sum of a district's shift,
-less the sum of a city's hour, and hardly any single cell-hour. So each of the three has its law.
+less the sum of a city's hour, and hardly any single cell-hour; the rate of a single cell-hour is
+known far less well than that of a sum. So each of the three has its law.
 
 - Cameron and Trivedi 2013, Regression Analysis of Count Data, 2nd ed., section 3.3: the negative
   binomials with linear (NB1) and quadratic (NB2) variance. ``N`` has the size ``r = M / d`` and the
@@ -166,48 +167,38 @@ def _log1p_per(d: Floats) -> Floats:
 
 
 def fit_laws(sums: Sums) -> CountLaws:
-    """The likeliest laws of ``sums``, which must be of nights that the forecast was not fitted on.
-
-    Of a single cell-hour only the clumping is asked: so few incidents cannot tell it from what is
-    shared.
+    """The likeliest laws of ``sums``: of nights that the forecast was not fitted on, or they are
+    too narrow.
     """
-    (means, counts), by_shift, by_hour = sums.cell_hour, sums.district_shift, sums.city_hour
+    by_cell, by_shift, by_hour = sums.cell_hour, sums.district_shift, sums.city_hour
     return CountLaws(
-        cell_hour=fit_law(means, counts, empty=sums.empty, has_shared=False),
+        cell_hour=fit_law(by_cell[0], by_cell[1], by_cell[2]),
         district_shift=fit_law(by_shift[0], by_shift[1]),
         city_hour=fit_law(by_hour[0], by_hour[1]),
     )
 
 
-def fit_law(
-    means: ArrayLike, counts: ArrayLike, empty: float = 0.0, has_shared: bool = True
-) -> CountLaw:
+def fit_law(means: ArrayLike, counts: ArrayLike, weights: ArrayLike = 1.0) -> CountLaw:
     """The likeliest law of ``counts`` around ``means``, (n,) each.
 
-    ``empty``: sum of the expected counts of further cell-hours, all without incidents: of those
-    the law's log probability is linear in it, so that they need not be told one by one; with
-    ``has_shared`` there can be none. What was given no chance says nothing and is left out.
-    Without any count, Poisson's law.
+    ``weights``: how many counts each one stands for. What was given no chance says nothing and is
+    left out. Without any count, Poisson's law.
     """
     from scipy.optimize import minimize  # slow to load, and no night but one that fits needs it
 
     m, n = _means(means).ravel(), np.asarray(counts, np.float64).ravel()
-    if m.shape != n.shape or empty < 0 or (empty and has_shared):
-        raise ValueError(f"{m.size} means, {n.size} counts, {empty} expected elsewhere: give pairs")
+    if m.shape != n.shape:
+        raise ValueError(f"{m.size} means, {n.size} counts: give pairs")
+    w = np.broadcast_to(np.asarray(weights, np.float64), m.shape)[m > 0]
     m, n = m[m > 0], n[m > 0]
     if not n.sum():
         return POISSON
 
-    def law_of(roots: Floats) -> CountLaw:
-        return CountLaw(float(roots[0] ** 2), float(roots[1] ** 2) if has_shared else 0.0)
-
     def loss(roots: Floats) -> float:
-        law = law_of(roots)
-        none = empty * float(_log1p_per(np.array(law.clumping)))
-        return none - float(law.log_probability(m, n).sum())
+        law = CountLaw(float(roots[0] ** 2), float(roots[1] ** 2))
+        return -float((w * law.log_probability(m, n)).sum())
 
     # By their square roots: 0 can be reached, and nothing below it.
-    start = np.sqrt([0.1, 0.02])[: 2 if has_shared else 1]
-    found = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-4})
-    law = law_of(found.x)
-    return CountLaw(round(law.clumping, 6), round(law.shared, 6))
+    tolerance = {"xatol": 1e-4, "fatol": 1e-4}
+    found = minimize(loss, np.sqrt([0.1, 0.02]), method="Nelder-Mead", options=tolerance).x
+    return CountLaw(round(float(found[0] ** 2), 6), round(float(found[1] ** 2), 6))

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 SHIFTS = 3  # of a day, eight hours each
 FIRST_SHIFT = 6  # local hour at which the first one begins
+BINS_AN_OCTAVE = 4  # of expected counts, for cell-hours that are told together
 
 
 def shifts(local_hours: ArrayLike) -> Ints:
@@ -51,12 +52,13 @@ def shift_sums(values: ArrayLike, district: ArrayLike, shift: ArrayLike) -> Floa
 class Sums:
     """Expected and counted numbers of some nights, by what is counted.
 
-    Each is (2, n): expected, then counted. ``cell_hour`` holds the cell-hours with incidents alone;
-    ``empty`` is what was expected in all others together.
+    ``district_shift`` and ``city_hour`` are (2, n): expected, then counted. ``cell_hour`` is
+    (3, n): expected, counted, and how many cell-hours that stands for. Those with incidents stand
+    for themselves; empty ones, nearly all, are told together where they were expected to have
+    about the same.
     """
 
     cell_hour: Floats
-    empty: float
     district_shift: Floats
     city_hour: Floats
 
@@ -69,22 +71,29 @@ def sums_of(expected: ArrayLike, counts: ArrayLike, district: ArrayLike, shift: 
     m, n = np.asarray(expected, np.float64), np.asarray(counts, np.float64)
     if m.shape != n.shape:
         raise ValueError(f"expected is {m.shape}, counts {n.shape}: both must be (cell, hour)")
-    some = n > 0
     has_cells = np.unique(np.asarray(district)[np.asarray(district) >= 0])
     by_shift = [shift_sums(values, district, shift)[has_cells].ravel() for values in (m, n)]
     return Sums(
-        cell_hour=np.stack([m[some], n[some]]),
-        empty=float(m[~some].sum()),
+        cell_hour=_cell_hours(m, n),
         district_shift=np.stack(by_shift),
         city_hour=np.stack([m.sum(axis=0), n.sum(axis=0)]),
     )
+
+
+def _cell_hours(m: Floats, n: Floats) -> Floats:
+    some, empty = n > 0, m[n == 0]
+    bins = np.floor(BINS_AN_OCTAVE * np.log2(np.maximum(empty, 1e-12)))
+    _, place, number = np.unique(bins, return_inverse=True, return_counts=True)
+    mean = np.bincount(place, empty, minlength=len(number)) / number
+    alone = np.stack([m[some], n[some], np.ones(int(some.sum()))])
+    together = np.stack([mean, np.zeros(len(number)), number.astype(np.float64)])
+    return np.concatenate([alone, together], axis=1)
 
 
 def joined(nights: Sequence[Sums]) -> Sums:
     """The sums of several nights as one."""
     return Sums(
         cell_hour=np.concatenate([night.cell_hour for night in nights], axis=1),
-        empty=sum(night.empty for night in nights),
         district_shift=np.concatenate([night.district_shift for night in nights], axis=1),
         city_hour=np.concatenate([night.city_hour for night in nights], axis=1),
     )

@@ -33,7 +33,7 @@ def test_the_right_law_covers_nine_tenths_where_counts_are_small_too():
 
 def test_every_kind_of_sum_is_judged_by_its_own_law():
     eights = np.array([[8.0] * 4, [3, 4, 12, 13]])
-    sums = Sums(np.zeros((2, 0)), 0.0, district_shift=eights, city_hour=eights)
+    sums = Sums(np.zeros((3, 0)), district_shift=eights, city_hour=eights)
     wide = CountLaw(1.0, 0.0)  # of 8: 2..13 holds 0.909
     found = coverages(CountLaws(district_shift=POISSON, city_hour=wide), sums)
     assert found == {"district_shift": Coverage(1, 2, 1), "city_hour": Coverage(0, 4, 0)}

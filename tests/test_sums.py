@@ -26,17 +26,20 @@ def test_sums_by_district_and_shift_by_hand():
 
 
 def test_the_sums_of_nights_by_hand():
-    expected = np.array([[0.5, 1.0], [2.0, 0.25], [4.0, 0.125]])
+    expected = np.array([[0.5, 1.0], [0.51, 0.25], [4.0, 0.125]])
     counts = np.array([[0, 3], [0, 0], [1, 0]])
     night = sums_of(expected, counts, district=[0, 2, 2], shift=[0, 1])
-    assert night.cell_hour.tolist() == [[1.0, 4.0], [3, 1]]
-    assert night.empty == 2.875
+    # Two with incidents; of the empty ones the two that were expected to have about half.
+    assert night.cell_hour.tolist() == [
+        [1.0, 4.0, 0.125, 0.25, 0.505],
+        [3, 1, 0, 0, 0],
+        [1, 1, 1, 1, 2],
+    ]
     # No cell lies in district 1: it has no sums, rather than sums of 0.
-    assert night.district_shift.tolist() == [[0.5, 1.0, 6.0, 0.375], [0, 3, 1, 0]]
-    assert night.city_hour.tolist() == [[6.5, 1.375], [1, 3]]
+    assert night.district_shift.tolist() == [[0.5, 1.0, 4.51, 0.375], [0, 3, 1, 0]]
+    assert night.city_hour.tolist() == [[5.01, 1.375], [1, 3]]
 
     both = joined([night, night])
-    assert both.empty == 5.75
     for name in ("cell_hour", "district_shift", "city_hour"):
         once = getattr(night, name).tolist()
         assert getattr(both, name).tolist() == [row * 2 for row in once]
@@ -52,3 +55,14 @@ def test_cells_of_no_district_count_for_the_city_alone():
 def test_expected_and_counts_have_one_shape():
     with pytest.raises(ValueError, match=r"expected is \(2, 3\), counts \(3, 2\)"):
         sums_of(np.ones((2, 3)), np.ones((3, 2)), [0, 0], [0, 0, 0])
+
+
+def test_telling_cell_hours_together_loses_none():
+    rng = np.random.default_rng(4)
+    expected = np.append(rng.gamma(0.05, 0.1, (500, 23)), np.zeros((500, 1)), axis=1)
+    counts = rng.poisson(expected)
+    m, n, number = sums_of(expected, counts, np.zeros(500, int), np.zeros(24, int)).cell_hour
+    assert number.sum() == expected.size
+    assert (number * m).sum() == pytest.approx(expected.sum())
+    assert (number * n).sum() == counts.sum()
+    assert len(m) < (counts > 0).sum() + 200

@@ -179,7 +179,7 @@ def fit_laws(sums: Sums) -> CountLaws:
 
 
 def fit_law(means: ArrayLike, counts: ArrayLike, weights: ArrayLike = 1.0) -> CountLaw:
-    """The likeliest law of ``counts`` around ``means``, (n,) each.
+    """The likeliest law of ``counts`` around ``means``, (n,) each; small numbers where few tell.
 
     ``weights``: how many counts each one stands for. What was given no chance says nothing and is
     left out. Without any count, Poisson's law.
@@ -196,7 +196,8 @@ def fit_law(means: ArrayLike, counts: ArrayLike, weights: ArrayLike = 1.0) -> Co
 
     def loss(roots: Floats) -> float:
         law = CountLaw(float(roots[0] ** 2), float(roots[1] ** 2))
-        return -float((w * law.log_probability(m, n)).sum())
+        # Both numbers exponential with mean 1 beforehand: two incidents that met are no law yet.
+        return law.clumping + law.shared - float((w * law.log_probability(m, n)).sum())
 
     # By their square roots: 0 can be reached, and nothing below it.
     tolerance = {"xatol": 1e-4, "fatol": 1e-4}

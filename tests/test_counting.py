@@ -139,6 +139,13 @@ def test_what_was_given_no_chance_leaves_the_fit_alone():
     assert with_one == fit_law(means, counts)
 
 
+def test_two_incidents_that_met_are_no_law_yet():
+    # Likeliest by itself would be a clumping of 1.
+    means, counts = np.full(40, 0.01), np.append(np.zeros(39), 2)
+    law = fit_law(means, counts)
+    assert 0 < law.clumping + law.shared < 0.7
+
+
 def test_poisson_counts_and_none_at_all_are_poissons():
     rng = np.random.default_rng(7)
     means = np.full(5000, 4.0)

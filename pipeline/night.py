@@ -110,8 +110,7 @@ class Night:
     @cached_property
     def hour_rates(self) -> Floats:
         """(cell, hour of day) smoothed over three hours with weights 1, 2, 1."""
-        plain = self.slot_rates[:, :HOUR_SLOTS]
-        return (np.roll(plain, 1, axis=1) + 2 * plain + np.roll(plain, -1, axis=1)) / 4
+        return _smoothed(self.slot_rates[:, :HOUR_SLOTS])
 
     @cached_property
     def of_week(self) -> NDArray[np.int64]:
@@ -121,14 +120,54 @@ class Night:
     @cached_property
     def week_factor(self) -> Floats:
         """(hour,) the city's hour of week against its mean, 1 where nothing is known."""
+        return self._week_factor(self.state.week[:, self.members].sum(axis=1))[self.of_week]
+
+    def _week_factor(self, counts: Floats) -> Floats:
         exposure = self.state.week_exposure
-        counts = self.state.week[:, self.members].sum(axis=1)
         if counts.sum() <= 0 or exposure.sum() <= 0:
-            return np.ones(len(self.hours))
+            return np.ones(len(counts))
         mean = counts.sum() / exposure.sum()
         # One week's worth of the mean keeps an hour of week that has not occurred yet at 1.
         factor: Floats = (counts + mean) / (exposure + 1.0) / mean
-        return factor[self.of_week]
+        return factor
+
+    @cached_property
+    def _mixed_week(self) -> Floats:
+        """(cell, hour of week) rate by the target's groups, each with the city's clock of its own.
+
+        A cell of bars and one of offices differ in what happens there, and so in when.
+        """
+        yearly = self.state.rate[:, self.members, YEAR] / self._exposure[YEAR]
+        clocks = [self._week_factor(self.state.week[:, member]) for member in self.members]
+        return np.asarray(yearly @ np.array(clocks))
+
+    @cached_property
+    def mixture(self) -> Floats:
+        """(cell, hour) expected count: every group's yearly rate x its own hour of week."""
+        return self._mixed_week[:, self.of_week]
+
+    @cached_property
+    def slot_counts(self) -> Floats:
+        """(cell, slot) decayed numbers of the target's incidents."""
+        return np.asarray(self.state.slot[:, self.members].sum(axis=1))
+
+    def own_clock(self, slot_of: NDArray[np.int64], prior: float, smooth: bool) -> Floats:
+        """(cell, hour) how much of a cell's incidents fall into this slot, against the mixture.
+
+        Drawn to 1 as by ``prior`` incidents; ``smooth``: over three slots with weights 1, 2, 1.
+        """
+        slots = np.unique(slot_of)
+        at = np.searchsorted(slots, slot_of)
+        share = np.zeros((self.spec.cells, len(slots)))
+        np.add.at(share.T, at, self._mixed_week.T)
+        share *= self.state.slot_exposure[slots] / np.bincount(at)
+        counts = self.slot_counts[:, slots]
+        total = counts.sum(axis=1) + 0.5
+        expected = share * (total / (share.sum(axis=1) + 1e-12))[:, None]
+        if smooth:
+            counts, expected = _smoothed(counts), _smoothed(expected)
+        ratio: Floats = (counts + prior) / (expected + prior)
+        return ratio[:, at[self.of_week]]
 
     @cached_property
     def ring1(self) -> Floats:
@@ -160,3 +199,9 @@ class Night:
     def local_times(self) -> list[datetime]:
         """(hour,) local starts of the hours ahead."""
         return list(self.hours.times.tz_convert(self.spec.zone).to_pydatetime())
+
+
+def _smoothed(slots: Floats) -> Floats:
+    """(cell, slot) each with its neighbours round the clock, with weights 1, 2, 1."""
+    before, after = np.roll(slots, 1, axis=1), np.roll(slots, -1, axis=1)
+    return np.asarray((before + 2 * slots + after) / 4)

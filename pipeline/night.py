@@ -35,7 +35,7 @@ RECENT_DAYS = 63  # how far back single incidents are looked at
 UNIFORM_SHARE = 0.01  # keeps a cell without history from an infinite loss
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Place:
     """The grid's neighbourhoods: means over the cells one and two steps away.
 

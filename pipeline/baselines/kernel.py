@@ -19,6 +19,7 @@ from pipeline.night import YEAR, Night
 from pipeline.state import Floats
 
 BANDWIDTHS = (25.0, 50.0, 100.0, 200.0, 400.0, 800.0)  # metres
+UNFITTED: dict[str, Any] = {"bandwidth_m": BANDWIDTHS[0]}
 
 
 def fit_kernel(past: Sequence[PastNight]) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class Evidence:
     @property
     def scores(self) -> Floats:
         """(part,) Poisson log score of each part alone, less ``log n!``, which is the same."""
-        return np.asarray(self.count @ np.log(np.maximum(self.at, LEAST)) - self.totals)
+        scores: Floats = self.count @ np.log(np.maximum(self.at, LEAST)) - self.totals
+        return scores
 
     def score(self, weights: Floats) -> float:
         """The same score of a mixture."""

@@ -42,4 +42,4 @@ def clocked(night: Night, cells: Floats) -> Parts:
 
 def with_uniform(rates: Floats) -> Floats:
     """Rates (cell, part), 1 % of each spread evenly: a cell without history stays possible."""
-    return (1 - UNIFORM_SHARE) * rates + UNIFORM_SHARE * rates.mean(axis=0)
+    return np.asarray((1 - UNIFORM_SHARE) * rates + UNIFORM_SHARE * rates.mean(axis=0))

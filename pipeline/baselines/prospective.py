@@ -28,6 +28,7 @@ from pipeline.state import Floats
 
 MONTHS = 24.0 * 61  # two months, hours
 WITHIN = 400.0  # metres
+UNFITTED: dict[str, Any] = {"recent_share": 0.0}
 _LEAST_SHARE = 0.25  # no incident stands for more than four, however soon it was reported
 
 

@@ -18,6 +18,7 @@ from pipeline.night import Night
 from pipeline.state import HALF_LIVES, Floats
 
 DAYS = tuple(f"{hours / 24:g}" for hours in HALF_LIVES)
+UNFITTED: dict[str, Any] = {"weights": {days: float(days == "365") for days in DAYS}}
 
 
 def fit_rate(past: Sequence[PastNight]) -> dict[str, Any]:

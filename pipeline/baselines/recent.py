@@ -12,4 +12,4 @@ from pipeline.state import Floats
 def ages(night: Night) -> Floats:
     """(event,) hours from the middle of each recent incident's hour to the cutoff, 0 or more."""
     now = (night.state.as_of - EPOCH) / HOUR
-    return np.maximum(now - night.recent.hour - 0.5, 0.0)
+    return np.asarray(np.maximum(now - night.recent.hour - 0.5, 0.0))

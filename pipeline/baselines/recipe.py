@@ -6,18 +6,15 @@ Some are fixed; of the others a few numbers are chosen on past nights, each as i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from pipeline.baselines.kernel import fit_kernel, forecast_kernel
+from pipeline.baselines import kernel, prospective, rate, self_exciting
 from pipeline.baselines.mixture import LEAST
 from pipeline.baselines.past import PastNight, past_nights
-from pipeline.baselines.prospective import fit_prospective, forecast_prospective
-from pipeline.baselines.rate import fit_rate, forecast_rate
-from pipeline.baselines.self_exciting import fit_self_exciting, forecast_self_exciting
 from pipeline.night import Night
 from pipeline.replay import Block, City
 from pipeline.state import Floats
@@ -31,10 +28,13 @@ REFERENCE = "reference"  # the fixed yardstick: gains over it compare between ci
 
 @dataclass(frozen=True)
 class Baseline:
-    """``fit``: parameters from past nights. ``forecast``: (cell, hour) expected counts by them."""
+    """``fit``: parameters from past nights with incidents. ``forecast``: (cell, hour) expected
+    counts by them. ``unfitted``: parameters where nothing happened to choose by.
+    """
 
     fit: Callable[[Sequence[PastNight]], Parameters]
     forecast: Callable[[Night, Parameters], Floats]
+    unfitted: Parameters = field(default_factory=dict)
 
 
 def _fixed(forecast: Forecaster) -> Baseline:
@@ -44,10 +44,16 @@ def _fixed(forecast: Forecaster) -> Baseline:
 BASELINES: Mapping[str, Baseline] = {
     REFERENCE: _fixed(lambda night: night.reference),
     "blend": _fixed(lambda night: night.blend),
-    "rate": Baseline(fit_rate, forecast_rate),
-    "kernel": Baseline(fit_kernel, forecast_kernel),
-    "prospective": Baseline(fit_prospective, forecast_prospective),
-    "self_exciting": Baseline(fit_self_exciting, forecast_self_exciting),
+    "rate": Baseline(rate.fit_rate, rate.forecast_rate, rate.UNFITTED),
+    "kernel": Baseline(kernel.fit_kernel, kernel.forecast_kernel, kernel.UNFITTED),
+    "prospective": Baseline(
+        prospective.fit_prospective, prospective.forecast_prospective, prospective.UNFITTED
+    ),
+    "self_exciting": Baseline(
+        self_exciting.fit_self_exciting,
+        self_exciting.forecast_self_exciting,
+        self_exciting.UNFITTED,
+    ),
 }
 
 
@@ -56,11 +62,16 @@ def fit_baselines(
 ) -> dict[str, Parameters]:
     """Parameters of every baseline, by name, chosen on the newest nights of ``blocks``.
 
-    The blocks: mature nights, with labels as known when the choice is made. Their nights are played
-    again once, in this process; without a night every baseline falls back to the yearly rate.
+    The blocks: mature nights in order, with labels as known when the choice is made; of the blocks
+    only the last few are looked at. Their nights are played again once, in this process. Where no
+    incident happened in them, every baseline but the blend is the yearly rate's.
     """
     past = past_nights(city, blocks, members)
-    return {name: baseline.fit(past) for name, baseline in BASELINES.items()}
+    happened = sum(int(one.count.sum()) for one in past)
+    return {
+        name: baseline.fit(past) if happened else dict(baseline.unfitted)
+        for name, baseline in BASELINES.items()
+    }
 
 
 def forecaster(name: str, parameters: Parameters) -> Forecaster:

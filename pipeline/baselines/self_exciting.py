@@ -1,30 +1,36 @@
 """A self-exciting point process: an incident makes others near by more likely for some days.
 
 Mohler, Short, Brantingham, Schoenberg and Tita 2011, "Self-exciting point process modeling of
-crime", JASA 106:100, by cell and hour, with parametric kernels:
+crime", JASA 106:100, by cell and hour and with parametric kernels:
 
-    lambda(c, t) = mu(c) x hour of week(t) + branching x sum over incidents before t of
-                   exp(-age / memory) / memory x spread(sigma)(c, incident's cell)
+    lambda(c, t) = mu(c, t) + branching x sum over incidents before t of
+                   exp(-age / memory) / memory x spread(sigma)(c, the incident's cell)
 
-mu is a mixture of the cells' yearly rate, that rate smoothed, and their quarterly rate: what drifts
-slowly is not to pass for excitation. An incident that is not known counts by its expectation, the
-yearly rate: those of the past that are not reported yet (by the share known at each age) or lie
-beyond the incidents that a night sees, and those of the hours ahead.
+A cell's mean is known far better than its background mu, and tells it: mu is that mean less what
+incidents at their mean rate excite. So the forecast is the mean plus branching x the *excess* of
+the sum over its own mean, which is about what is known and takes care of what is not: incidents not
+reported yet, older ones, and those of the hours ahead count by their expectation and leave no
+excess. What is excited fades over the hours ahead; offspring of offspring are left out.
 
-The weights of mu and the branching ratio, of sum 1, come from EM, which shares every incident out
-to background and excitation; memory and sigma from maximum likelihood over a grid of those. The
-likelihood is that of past nights' incidents given what was known at their cutoffs: offences of one
-event, which share cell and hour and are not excited by each other, are all on the same side of it.
+The mean is a mixture of the cells' yearly rate, that rate smoothed, and their quarterly rate, x the
+city's hour of week: what drifts slowly is not to pass for excitation. Its weights and the branching
+ratio are of maximum likelihood for every memory and sigma of a grid, and so are those two. The
+likelihood is that of past nights' incidents given what was known at their cutoffs. The offences of
+one event, in the same cell and hour, are all on the same side of it and excite nothing there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from pipeline.baselines.mixture import Evidence, fit_weights
+from grids.hours import HOUR
+from pipeline.baselines.mixture import LEAST, Evidence
 from pipeline.baselines.parts import Parts, clocked, with_uniform
 from pipeline.baselines.past import PastNight, evidence
 from pipeline.baselines.recent import ages
@@ -35,85 +41,129 @@ from pipeline.state import Floats, age_of_data
 
 BACKGROUND = ("yearly", "smoothed", "quarterly")
 SMOOTHED = 100.0  # metres
-MEMORIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # days
+MEMORIES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # days
 SIGMAS = (0.0, 50.0, 100.0, 200.0, 400.0)  # metres
-FINER = 2.0 ** (np.arange(-2, 3) / 3)  # then steps of a quarter about the best
+FINER = 2.0 ** (np.arange(-2, 3) / 3)  # steps between those of the grid, about its best
+MOST = 0.95  # a branching ratio of 1 would be an explosion
+LEFT = 0.1  # share of the mean that no lack of incidents takes away
 
-Choice = tuple[float, float, float, Floats]  # score, memory, sigma, weights
+UNFITTED: dict[str, Any] = {
+    "branching": 0.0,
+    "memory_days": MEMORIES[0],
+    "sigma_m": SIGMAS[0],
+    "mean": {"yearly": 1.0, "smoothed": 0.0, "quarterly": 0.0},
+}
 
 
 def fit_self_exciting(past: Sequence[PastNight]) -> dict[str, Any]:
-    """``branching``, ``memory_days`` (e-folding), ``sigma_m`` and the shares of ``background``."""
-    plain = evidence(past, background)
-    first = _best(past, plain, MEMORIES, SIGMAS)
-    memories, sigmas = first[1] * FINER, first[2] * FINER if first[2] else (0.0,)
-    _, memory, sigma, weights = _best(past, plain, [float(m) for m in memories], sigmas)
+    """``branching``, ``memory_days`` (e-folding), ``sigma_m`` and the weights of the ``mean``."""
+    mean = evidence(past, mean_parts)
+    first = _likeliest(past, mean, MEMORIES, SIGMAS)
+    memories = np.clip(first.memory * FINER, MEMORIES[0], MEMORIES[-1])
+    sigmas = np.clip(first.sigma * FINER, SIGMAS[1], SIGMAS[-1]) if first.sigma else [0.0]
+    best = _likeliest(past, mean, np.unique(memories).tolist(), np.unique(sigmas).tolist())
     return {
-        "branching": float(weights[-1]),
-        "memory_days": memory,
-        "sigma_m": sigma,
-        "background": dict(zip(BACKGROUND, weights[:-1].tolist(), strict=True)),
+        "branching": float(best.weights[-1]),
+        "memory_days": best.memory,
+        "sigma_m": best.sigma,
+        "mean": dict(zip(BACKGROUND, best.weights[:-1].tolist(), strict=True)),
     }
 
 
 def forecast_self_exciting(night: Night, parameters: dict[str, Any]) -> Floats:
     """(cell, hour) expected counts."""
-    memory, sigma = parameters["memory_days"], parameters["sigma_m"]
-    shares = np.array([parameters["background"][name] for name in BACKGROUND])
-    excited = excitation(night, [memory], sigma).mixed(np.ones(2))
-    return background(night).mixed(shares) + parameters["branching"] * excited
+    mean = mean_parts(night).mixed(np.array([parameters["mean"][name] for name in BACKGROUND]))
+    excess = excess_parts(night, [parameters["memory_days"]], parameters["sigma_m"])
+    forecast = mean + excess.mixed(np.array([parameters["branching"]]))
+    return np.maximum(forecast, LEFT * mean)
 
 
-def background(night: Night) -> Parts:
-    """The parts of mu x the city's hour of week."""
+def mean_parts(night: Night) -> Parts:
+    """The parts of the cells' mean x the city's hour of week."""
     yearly = night.rates[:, YEAR]
     smoothed = spread(night.place, SMOOTHED) @ yearly
     parts = np.column_stack([yearly, smoothed, night.rates[:, QUARTER]])
     return clocked(night, with_uniform(parts))
 
 
-def excitation(night: Night, memories: Sequence[float], sigma: float) -> Parts:
-    """What one incident with one expected child excites, summed over all, for each memory (days).
+def excess_parts(night: Night, memories: Sequence[float], sigma: float) -> Parts:
+    """For each memory (days), what the known incidents excite beyond what was to be expected.
 
-    Parts: for each memory that of the incidents until the cutoff, which fades over the hours ahead;
-    then for each that of the incidents expected after it, which grows by what the other loses.
+    With one child per incident; from the cutoff on it fades.
     """
-    around = spread(night.place, sigma)
-    until_now = around @ _traces(night, memories)
-    ahead = (np.arange(len(night.hours)) + 0.5) / 24
-    faded = np.exp(-ahead / np.array(memories)[:, None])
-    expected = np.repeat((around @ night.rates[:, YEAR])[:, None], len(memories), axis=1)
-    return Parts(np.column_stack([until_now, expected]), np.concatenate([faded, 1 - faded]))
-
-
-def _traces(night: Night, memories: Sequence[float]) -> Floats:
-    """(cell, memory) per hour: what the incidents of a cell excite in all, at the cutoff."""
     events, age = night.recent, ages(night)
-    seen_hours = min(24.0 * RECENT_DAYS, age_of_data(night.state, night.spec).total_seconds() / 3600)
-    steps = np.arange(0.5, seen_hours)
-    hidden = 1 - share_at(night.shares, steps)
-    traces = np.empty((night.spec.cells, len(memories)))
+    data = min(timedelta(days=RECENT_DAYS), age_of_data(night.state, night.spec))
+    steps = np.arange(0.5, data / HOUR)
+    known = share_at(night.shares, steps)
+    excess = np.empty((night.spec.cells, len(memories)))
     for column, days in enumerate(memories):
         memory = 24.0 * days
-        known = events.sign * np.exp(-age / memory) / memory
-        traces[:, column] = np.bincount(events.cell, known, minlength=night.spec.cells)
-        missing = (hidden * np.exp(-steps / memory)).sum() / memory + np.exp(-seen_hours / memory)
-        traces[:, column] += missing * night.rates[:, YEAR]
-    return traces
+        weight = events.sign * np.exp(-age / memory) / memory
+        excess[:, column] = np.bincount(events.cell, weight, minlength=night.spec.cells)
+        usual = (known * np.exp(-steps / memory)).sum() / memory
+        excess[:, column] -= usual * night.rates[:, YEAR]
+    ahead = np.arange(len(night.hours)) + 0.5
+    fading = np.exp(-ahead / (24.0 * np.array(memories)[:, None]))
+    return Parts(np.asarray(spread(night.place, sigma) @ excess), fading)
 
 
-def _best(
-    past: Sequence[PastNight], plain: Evidence, memories: Sequence[float], sigmas: Sequence[float]
+@dataclass(frozen=True)
+class Choice:
+    """``weights``: those of the mean's parts, of sum 1, then the branching ratio."""
+
+    score: float
+    memory: float
+    sigma: float
+    weights: Floats
+
+
+def _likeliest(
+    past: Sequence[PastNight], mean: Evidence, memories: Sequence[float], sigmas: Sequence[float]
 ) -> Choice:
-    """The likeliest memory and sigma, and the weights of background and excitation for them."""
-    found: list[Choice] = []
+    found = []
     for sigma in sigmas:
-        sums = evidence(past, lambda night, sigma=sigma: excitation(night, memories, sigma))
+        excess = evidence(past, partial(excess_parts, memories=memories, sigma=sigma))
         for column, memory in enumerate(memories):
-            both = [column, column + len(memories)]
-            at = np.column_stack([plain.at, sums.at[:, both].sum(axis=1)])
-            totals = np.append(plain.totals, sums.totals[both].sum())
-            seen = Evidence(at, plain.count, totals)
-            weights = fit_weights(seen)
-            found.append((seen.score(weights), memory, float(sigma), weights))
-    return max(found, key=lambda choice: choice[0])
+            score, weights = fit_branching(mean, excess.at[:, column], excess.totals[column])
+            found.append(Choice(score, memory, sigma, weights))
+    return max(found, key=lambda choice: choice.score)
+
+
+def fit_branching(mean: Evidence, at: Floats, total: float) -> tuple[float, Floats]:
+    """Log score and weights (the mean's parts, then the branching ratio) of greatest likelihood.
+
+    ``at`` (slot,), ``total``: the excess where incidents fell, and in all. The likelihood is
+    concave in the weights, so that any way up leads to its top.
+    """
+    from scipy.optimize import minimize  # not needed to forecast
+
+    parts, incidents = len(mean.totals), mean.count.sum()
+    totals = np.append(mean.totals, total)
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        usual = np.maximum(mean.at @ weights[:-1], LEAST)
+        expected = usual + weights[-1] * at
+        enough = expected > LEFT * usual
+        per_expected = mean.count / np.where(enough, expected, LEFT * usual)
+        score = mean.count @ np.log(np.where(enough, expected, LEFT * usual)) - totals @ weights
+        slope = mean.at.T @ (per_expected * np.where(enough, 1.0, LEFT))
+        slope = np.append(slope, at @ (per_expected * enough)) - totals
+        return -score / incidents, -slope / incidents
+
+    one = {
+        "type": "eq",
+        "fun": lambda w: w[:-1].sum() - 1,
+        "jac": lambda w: np.arange(len(w)) < parts,
+    }
+    found = minimize(
+        loss,
+        np.append(np.full(parts, 1 / parts), 0.1),
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * parts + [(0.0, MOST)],
+        constraints=one,
+        options={"ftol": 1e-9},
+    )
+    weights = np.maximum(found.x, 0.0)
+    weights[:-1] /= weights[:-1].sum()
+    return -float(found.fun) * incidents, weights

@@ -23,7 +23,7 @@ _POINTS = 64  # where an incident may lie in its cell
 _STEPS = 400  # distances at which the share is computed; straight lines between
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def spread(place: Place, bandwidth: float) -> csr_array:
     """(cell, cell) shares: ``spread @ values`` moves each cell's value to the cells around it.
 

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 
 from grids.counts import Events
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR, HourRange
+from grids.hours import EPOCH, HOUR, HOURS_OF_WEEK, HourRange
 from pipeline.delay import exposures, reported_share
 from pipeline.silver import Arrivals
 from pipeline.state import (
@@ -119,16 +119,20 @@ class Night:
         return self.hours.hours_of_week(self.spec.zone).astype(np.int64)
 
     @cached_property
-    def week_factor(self) -> Floats:
-        """(hour,) the city's hour of week against its mean, 1 where nothing is known."""
+    def week_factors(self) -> Floats:
+        """(hour of week,) the city's hour of week against its mean, 1 where nothing is known."""
         exposure = self.state.week_exposure
         counts = self.state.week[:, self.members].sum(axis=1)
         if counts.sum() <= 0 or exposure.sum() <= 0:
-            return np.ones(len(self.hours))
+            return np.ones(HOURS_OF_WEEK)
         mean = counts.sum() / exposure.sum()
         # One week's worth of the mean keeps an hour of week that has not occurred yet at 1.
-        factor: Floats = (counts + mean) / (exposure + 1.0) / mean
-        return factor[self.of_week]
+        return np.asarray((counts + mean) / (exposure + 1.0) / mean)
+
+    @cached_property
+    def week_factor(self) -> Floats:
+        """(hour,) the factors of the hours ahead."""
+        return self.week_factors[self.of_week]
 
     @cached_property
     def ring1(self) -> Floats:

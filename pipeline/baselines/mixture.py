@@ -33,8 +33,8 @@ class Evidence:
     @property
     def scores(self) -> Floats:
         """(part,) Poisson log score of each part alone, less ``log n!``, which is the same."""
-        scores: Floats = self.count @ np.log(np.maximum(self.at, LEAST)) - self.totals
-        return scores
+        logs = self.count @ np.log(np.maximum(self.at, LEAST))
+        return np.asarray(logs) - self.totals
 
     def score(self, weights: Floats) -> float:
         """The same score of a mixture."""
@@ -50,7 +50,7 @@ def fit_weights(seen: Evidence) -> Floats:
     """
     parts = len(seen.totals)
     if seen.count.sum() <= 0:
-        return np.eye(parts)[0]
+        return np.asarray(np.eye(parts)[0])
     at = np.maximum(seen.at, LEAST)
     weights = np.full(parts, 1 / parts)
     for _ in range(_ROUNDS):

@@ -23,13 +23,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from grids.hours import HOUR
+from grids.hours import EPOCH, HOUR, HourRange
 from pipeline.baselines.mixture import LEAST, Evidence
 from pipeline.baselines.parts import Parts, clocked, with_uniform
 from pipeline.baselines.past import PastNight, evidence
@@ -92,19 +91,29 @@ def excess_parts(night: Night, memories: Sequence[float], sigma: float) -> Parts
     With one child per incident; from the cutoff on it fades.
     """
     events, age = night.recent, ages(night)
-    data = min(timedelta(days=RECENT_DAYS), age_of_data(night.state, night.spec))
-    steps = np.arange(0.5, data / HOUR)
-    known = share_at(night.shares, steps)
+    past_age, usual = usually_known(night)
     excess = np.empty((night.spec.cells, len(memories)))
     for column, days in enumerate(memories):
         memory = 24.0 * days
-        weight = events.sign * np.exp(-age / memory) / memory
-        excess[:, column] = np.bincount(events.cell, weight, minlength=night.spec.cells)
-        usual = (known * np.exp(-steps / memory)).sum() / memory
-        excess[:, column] -= usual * night.rates[:, YEAR]
+        excites = events.sign * np.exp(-age / memory) / memory
+        excess[:, column] = np.bincount(events.cell, excites, minlength=night.spec.cells)
+        mean = usual @ np.exp(-past_age / memory) / memory
+        excess[:, column] -= mean * night.rates[:, YEAR]
     ahead = np.arange(len(night.hours)) + 0.5
     fading = np.exp(-ahead / (24.0 * np.array(memories)[:, None]))
     return Parts(np.asarray(spread(night.place, sigma) @ excess), fading)
+
+
+def usually_known(night: Night) -> tuple[Floats, Floats]:
+    """Of the past hours that a night sees single incidents of: their ages, and how many hours'
+    worth of a cell's rate is usually known of each, by the clock and by the share reported.
+    """
+    now = (night.state.as_of - EPOCH) / HOUR
+    seen = min(24.0 * RECENT_DAYS, age_of_data(night.state, night.spec) / HOUR)
+    past = HourRange(int(np.ceil(now - seen)), int(now))
+    age = np.asarray(now - past.values - 0.5, np.float64)
+    clock = night.week_factors[past.hours_of_week(night.spec.zone)]
+    return age, clock * share_at(night.shares, age)
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,8 @@ def score_nights(
     for block in blocks:
         for night in nights_of(city, block, members):
             counts.append(counts_of(night, block.labels))
-            for name, forecaster in rivals.items():
-                expected[name].append(forecaster(night))
+            for name, rival in rivals.items():
+                expected[name].append(rival(night))
     happened = np.concatenate(counts, axis=1)
     forecasts = {name: np.concatenate(parts, axis=1) for name, parts in expected.items()}
     return {name: _score(m, happened, forecasts[REFERENCE]) for name, m in forecasts.items()}
@@ -173,7 +173,8 @@ def _judge(
 def _issue(target: str, cutoff: datetime, booster: xgboost.Booster | None, held: Scores) -> Model:
     """The candidate where it beats every baseline on the nights held out, else the best of them."""
     judged = bool(held) and held[REFERENCE]["incidents"] > 0
-    totals = {name: held[name]["log_score"] for name in BASELINES} if judged else {REFERENCE: 0.0}
+    names = [name for name in BASELINES if name in held]
+    totals = {name: held[name]["log_score"] for name in names} if judged else {REFERENCE: 0.0}
     best = max(totals, key=lambda name: totals[name])
     wins = judged and booster is not None and held[MODEL]["log_score"] > totals[best]
     return Model(target, cutoff, best, booster if wins else None, {"holdout": held})

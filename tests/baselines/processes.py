@@ -101,10 +101,10 @@ def _clock() -> NDArray[np.float64]:
     return np.asarray(wave / wave.mean())
 
 
-def uneven(total_per_day: float, shape: float = 0.7, seed: int = 3) -> NDArray[np.float64]:
+def uneven(per_day: float, shape: float = 0.7, seed: int = 3) -> NDArray[np.float64]:
     """(cell,) rates per hour that differ between cells as cities' do."""
     weight = np.random.default_rng(seed).gamma(shape, size=len(GRID)) + 0.02
-    return np.asarray(total_per_day / 24 * weight / weight.sum())
+    return np.asarray(per_day / 24 * weight / weight.sum())
 
 
 def blocks_before(arrivals: Arrivals, day: int, nights: int, city: City = CITY) -> list[Block]:

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 
 from grids.counts import Events
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR, HourRange
+from grids.hours import EPOCH, HOUR, HOURS_OF_WEEK, HourRange
 from pipeline.delay import exposures, reported_share
 from pipeline.silver import Arrivals
 from pipeline.state import (
@@ -35,7 +35,7 @@ RECENT_DAYS = 63  # how far back single incidents are looked at
 UNIFORM_SHARE = 0.01  # keeps a cell without history from an infinite loss
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Place:
     """The grid's neighbourhoods: means over the cells one and two steps away.
 
@@ -118,18 +118,22 @@ class Night:
         return self.hours.hours_of_week(self.spec.zone).astype(np.int64)
 
     @cached_property
-    def week_factor(self) -> Floats:
-        """(hour,) the city's hour of week against its mean, 1 where nothing is known."""
-        return self._week_factor(self.state.week[:, self.members].sum(axis=1))[self.of_week]
+    def week_factors(self) -> Floats:
+        """(hour of week,) the city's hour of week against its mean, 1 where nothing is known."""
+        return self._week_factors(self.state.week[:, self.members].sum(axis=1))
 
-    def _week_factor(self, counts: Floats) -> Floats:
+    def _week_factors(self, counts: Floats) -> Floats:
         exposure = self.state.week_exposure
         if counts.sum() <= 0 or exposure.sum() <= 0:
-            return np.ones(len(counts))
+            return np.ones(HOURS_OF_WEEK)
         mean = counts.sum() / exposure.sum()
         # One week's worth of the mean keeps an hour of week that has not occurred yet at 1.
-        factor: Floats = (counts + mean) / (exposure + 1.0) / mean
-        return factor
+        return np.asarray((counts + mean) / (exposure + 1.0) / mean)
+
+    @cached_property
+    def week_factor(self) -> Floats:
+        """(hour,) the factors of the hours ahead."""
+        return self.week_factors[self.of_week]
 
     @cached_property
     def _mixed_week(self) -> Floats:
@@ -138,7 +142,7 @@ class Night:
         A cell of bars and one of offices differ in what happens there, and so in when.
         """
         yearly = self.state.rate[:, self.members, YEAR] / self._exposure[YEAR]
-        clocks = [self._week_factor(self.state.week[:, member]) for member in self.members]
+        clocks = [self._week_factors(self.state.week[:, member]) for member in self.members]
         return np.asarray(yearly @ np.array(clocks))
 
     @cached_property

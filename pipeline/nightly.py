@@ -19,7 +19,7 @@ from forecasts.store import find_run, prune, publish, run_name, stage
 from grids.cube import CubeInfo
 from grids.hours import latest_cutoff
 from grids.snapshots import expire_nights, open_repository
-from pipeline.baselines.recipe import BASELINES
+from pipeline.baselines.recipe import forecaster
 from pipeline.config import Config
 from pipeline.cubing import append, latest_state, state_at
 from pipeline.deliveries import take_deliveries
@@ -178,7 +178,8 @@ def _forecast(job: Job, info: CubeInfo, city: City, state: State, models: list[M
 
 def target_forecast(model: Model, night: Night) -> TargetForecast:
     """What is issued for a night: the model where it won, else the best baseline."""
-    baseline = BASELINES[model.baseline](night)
+    parameters = model.record.get("baselines", {}).get(model.baseline, {})
+    baseline = forecaster(model.baseline, parameters)(night)
     expected = predict(model.booster, night) if model.booster is not None else baseline
     return counted_target(model.target, expected, baseline, model.label, POISSON)
 

@@ -13,7 +13,7 @@ import pandas as pd
 from grids.cube import read_info
 from grids.hours import EPOCH, HOUR, latest_cutoff
 from grids.snapshots import BRANCH, open_repository
-from pipeline.baselines.recipe import BASELINES, Forecaster
+from pipeline.baselines.recipe import Forecaster, forecaster
 from pipeline.config import Config
 from pipeline.demo.city import DemoCity
 from pipeline.demo.feed import write_feed
@@ -73,7 +73,8 @@ def score_beside_truth(
     nights = [datetime.fromisoformat(text) for text in model.record["holdout_nights"]]
     known = read_arrivals(store.silver, info.grid, info.categories, model.cutoff)
     groups = config.targets[target]
-    rivals: dict[str, Forecaster] = dict(BASELINES)
+    fitted = model.record["baselines"]
+    rivals: dict[str, Forecaster] = {name: forecaster(name, fitted[name]) for name in fitted}
     if model.booster is not None:
         rivals[MODEL] = partial(predict, model.booster)
     rivals[TRUTH] = truth_of(demo, versions, groups)

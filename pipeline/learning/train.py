@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from cluster.gpu import gpu_count
 from forecasts import scores
 from grids.hours import HOUR, nightly_cutoffs
-from pipeline.baselines.recipe import BASELINES, REFERENCE, Forecaster
+from pipeline.baselines.recipe import (
+    BASELINES,
+    REFERENCE,
+    Forecaster,
+    Parameters,
+    fit_baselines,
+    forecaster,
+)
 from pipeline.config import Config
 from pipeline.delay import maturity, reported_share
 from pipeline.errors import ConfigError
@@ -89,9 +96,12 @@ def train(
         began = perf_counter()
         members = tuple(categories.index(group) for group in config.targets[target])
         booster, size = _fit(config, shared, fit_blocks, members, client)
-        judged = client.submit(_judge, shared, held_blocks, members, booster)
+        # Of the blocks the newest nights are looked at: these hold more than enough.
+        fitted = client.submit(fit_baselines, shared, fit_blocks[-3:], members).result()
+        judged = client.submit(_judge, shared, held_blocks, members, fitted, booster)
         held = judged.result() if plan.holdout else {}
         model = _issue(target, state.as_of, booster, held)
+        model.record["baselines"] = fitted
         model.record.update(describe(plan, size, perf_counter() - began))
         models.append(model)
     return models
@@ -123,8 +133,8 @@ def score_nights(
     for block in blocks:
         for night in nights_of(city, block, members):
             counts.append(counts_of(night, block.labels))
-            for name, forecaster in rivals.items():
-                expected[name].append(forecaster(night))
+            for name, rival in rivals.items():
+                expected[name].append(rival(night))
     happened = np.concatenate(counts, axis=1)
     forecasts = {name: np.concatenate(parts, axis=1) for name, parts in expected.items()}
     return {name: _score(m, happened, forecasts[REFERENCE]) for name, m in forecasts.items()}
@@ -148,9 +158,13 @@ def _score(expected: Floats, counts: NDArray[np.int64], reference: Floats) -> di
 
 
 def _judge(
-    city: City, blocks: Sequence[Block], members: tuple[int, ...], booster: xgboost.Booster | None
+    city: City,
+    blocks: Sequence[Block],
+    members: tuple[int, ...],
+    fitted: Mapping[str, Parameters],
+    booster: xgboost.Booster | None,
 ) -> Scores:
-    rivals = dict(BASELINES)
+    rivals = {name: forecaster(name, fitted[name]) for name in BASELINES}
     if booster is not None:
         rivals[MODEL] = partial(predict, booster)
     return score_nights(city, blocks, members, rivals)
@@ -159,7 +173,8 @@ def _judge(
 def _issue(target: str, cutoff: datetime, booster: xgboost.Booster | None, held: Scores) -> Model:
     """The candidate where it beats every baseline on the nights held out, else the best of them."""
     judged = bool(held) and held[REFERENCE]["incidents"] > 0
-    totals = {name: held[name]["log_score"] for name in BASELINES} if judged else {REFERENCE: 0.0}
+    names = [name for name in BASELINES if name in held]
+    totals = {name: held[name]["log_score"] for name in names} if judged else {REFERENCE: 0.0}
     best = max(totals, key=lambda name: totals[name])
     wins = judged and booster is not None and held[MODEL]["log_score"] > totals[best]
     return Model(target, cutoff, best, booster if wins else None, {"holdout": held})

@@ -20,9 +20,11 @@ from grids.hours import EPOCH, HOUR, HOURS_OF_WEEK, HourRange
 from pipeline.delay import exposures, reported_share
 from pipeline.silver import Arrivals
 from pipeline.state import (
+    DAY_SLOT_OF,
     HALF_LIVES,
     HOUR_SLOT_OF,
     HOUR_SLOTS,
+    PART_SLOT_OF,
     SLOT_HALF_LIFE,
     Floats,
     State,
@@ -32,6 +34,8 @@ from pipeline.state import (
 
 WEEK, MONTH, QUARTER, YEAR = range(4)  # places of the half-lives 7, 28, 90 and 365 days
 RECENT_DAYS = 63  # how far back single incidents are looked at
+ADAPTING = 10.0
+LEAST_RATE = 1e-7  # incidents per hour
 UNIFORM_SHARE = 0.01  # keeps a cell without history from an infinite loss
 
 
@@ -97,6 +101,19 @@ class Night:
         return np.asarray(self.state.rate[:, self.members].sum(axis=1) / self._exposure[:-1])
 
     @cached_property
+    def adapted(self) -> Floats:
+        """(cell,) how far the target's rate has moved from the yearly one, as a factor.
+
+        From the year to the quarter, the month and the week, each drawn to the one before as by
+        ADAPTING incidents: a busy cell follows its last weeks, a quiet one its year.
+        """
+        rate = np.maximum(self.rates[:, YEAR], LEAST_RATE)
+        for half_life in (QUARTER, MONTH, WEEK):
+            hours = self._exposure[half_life]
+            rate = rate * (self.rates[:, half_life] * hours + ADAPTING) / (rate * hours + ADAPTING)
+        return np.asarray(rate / np.maximum(self.rates[:, YEAR], LEAST_RATE))
+
+    @cached_property
     def all_rates(self) -> Floats:
         """(cell, half-life) rate of all categories together, per hour."""
         return np.asarray(self.state.rate.sum(axis=1) / self._exposure[:-1])
@@ -155,16 +172,30 @@ class Night:
         """(cell, slot) decayed numbers of the target's incidents."""
         return np.asarray(self.state.slot[:, self.members].sum(axis=1))
 
-    def own_clock(self, slot_of: NDArray[np.int64], prior: float, smooth: bool) -> Floats:
+    @cached_property
+    def own_hours(self) -> Floats:
+        """(cell, hour) the cell's own hours of day against the mixture, smoothed."""
+        return self._own_clock(HOUR_SLOT_OF, 1.0, smooth=True)
+
+    @cached_property
+    def own_parts(self) -> Floats:
+        """(cell, hour) the cell's own parts of the week against the mixture."""
+        return self._own_clock(PART_SLOT_OF, 2.0, smooth=False)
+
+    @cached_property
+    def own_days(self) -> Floats:
+        """(cell, hour) the cell's own days of the week against the mixture."""
+        return self._own_clock(DAY_SLOT_OF, 3.0, smooth=False)
+
+    def _own_clock(self, slot_of: NDArray[np.int64], prior: float, smooth: bool) -> Floats:
         """(cell, hour) how much of a cell's incidents fall into this slot, against the mixture.
 
         Drawn to 1 as by ``prior`` incidents; ``smooth``: over three slots with weights 1, 2, 1.
         """
         slots = np.unique(slot_of)
         at = np.searchsorted(slots, slot_of)
-        share = np.zeros((self.spec.cells, len(slots)))
-        np.add.at(share.T, at, self._mixed_week.T)
-        share *= self.state.slot_exposure[slots] / np.bincount(at)
+        members = np.equal.outer(at, np.arange(len(slots))) / np.bincount(at)
+        share = self._mixed_week @ (members * self.state.slot_exposure[slots])
         counts = self.slot_counts[:, slots]
         total = counts.sum(axis=1) + 0.5
         expected = share * (total / (share.sum(axis=1) + 1e-12))[:, None]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.delay import DELAY_EDGES
 from pipeline.night import MONTH, QUARTER, WEEK, YEAR, Night
-from pipeline.state import DAY_SLOT_OF, HOUR_SLOT_OF, PART_SLOT_OF, Floats
+from pipeline.state import HOUR_SLOT_OF, PART_SLOT_OF, Floats
 
 MISSING = 255  # the code of a missing value, which no feature has yet
 LEVELS = 250
@@ -90,8 +90,9 @@ def _ring_of_all(night: Night) -> Floats:
     return _cells(np.asarray(night.place.ring1 @ night.all_rates)[:, MONTH])
 
 
-def _own_hours(night: Night) -> Floats:
-    return night.own_clock(HOUR_SLOT_OF, 1.0, smooth=True)
+def _expected(night: Night) -> Floats:
+    """All that is known of a cell put together: how much, of what, when, and lately."""
+    return night.mixture * night.own_hours * night.adapted[:, None]
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -116,10 +117,13 @@ FEATURES: tuple[Feature, ...] = (
     Feature("part_of_week_ring1", _ring_of_parts, _rate),
     Feature("hour_unsmoothed", lambda n: n.over_hours(n.slot_rates, HOUR_SLOT_OF), _rate),
     Feature("mixture", lambda n: n.mixture, _rate),
-    Feature("own_hours", _own_hours, _ratio),
-    Feature("own_parts", lambda n: n.own_clock(PART_SLOT_OF, 2.0, smooth=False), _ratio),
-    Feature("own_days", lambda n: n.own_clock(DAY_SLOT_OF, 3.0, smooth=False), _ratio),
-    Feature("mixture_own_hours", lambda n: n.mixture * _own_hours(n), _rate),
+    Feature("own_hours", lambda n: n.own_hours, _ratio),
+    Feature("own_parts", lambda n: n.own_parts, _ratio),
+    Feature("own_days", lambda n: n.own_days, _ratio),
+    Feature("mixture_own_hours", lambda n: n.mixture * n.own_hours, _rate),
+    Feature("adapted", lambda n: _cells(n.adapted), _ratio),
+    Feature("adapted_rate", lambda n: _cells(n.adapted * n.rates[:, YEAR]), _rate),
+    Feature("expected", _expected, _rate),
     Feature("reference", lambda n: n.reference, _rate),
     Feature("blend", lambda n: n.blend, _rate),
     Feature("kernel", _kernel, _rate),

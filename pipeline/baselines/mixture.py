@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from pipeline.state import Floats
 
@@ -66,6 +65,8 @@ def _likeliest(incidents: Floats, totals: Floats) -> Floats:
 
     ``w = incidents / (totals + x)``, where x, Lagrange's multiplier, makes the sum 1.
     """
+    from scipy.optimize import brentq  # not needed to forecast
+
     low = float(np.max(incidents - totals))  # here one weight is 1, and the sum at least that
     high = float(incidents.sum() - totals.min())  # here the sum is 1 at most
     if _excess(low, incidents, totals) <= 0 or high <= low:

@@ -8,9 +8,9 @@ crime", JASA 106:100, by cell and hour and with parametric kernels:
 
 A cell's mean is known far better than its background mu, and tells it: mu is that mean less what
 incidents at their mean rate excite. So the forecast is the mean plus branching x the *excess* of
-the sum over its own mean, which is about what is known and takes care of what is not: incidents not
-reported yet, older ones, and those of the hours ahead count by their expectation and leave no
-excess. What is excited fades over the hours ahead; offspring of offspring are left out.
+the sum over its own mean. Incidents that are not known (not reported yet, too long ago, or in the
+hours ahead) count by their expectation and leave no excess. What is excited fades over the hours
+ahead; offspring of offspring are left out.
 
 The mean is a mixture of the cells' yearly rate, that rate smoothed, and their quarterly rate, x the
 city's hour of week: what drifts slowly is not to pass for excitation. Its weights and the branching

@@ -38,7 +38,8 @@ def draw_rows(count: int, seed: int) -> Rows:
     rate = np.exp(codes[:, 3] / 40.0 + codes[:, 15] / 60.0 - 9.0)
     happened = rng.poisson(np.minimum(rate / EMPTY_SHARE, 2.0)).astype(np.float32)
     weights = np.where(happened > 0, 1.0, 1.0 / EMPTY_SHARE).astype(np.float32)
-    return Rows(codes, happened, weights, nights=1)
+    starts = np.full(count, np.log(happened.mean()), np.float32)
+    return Rows(codes, happened, weights, starts, nights=1)
 
 
 def train(client: Client, count: int, rounds: int, device: str) -> dict[str, object]:

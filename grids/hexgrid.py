@@ -139,6 +139,13 @@ class HexGrid:
         """H3 ids as text."""
         return hex_ids(self.cells)
 
+    def parents(self, steps: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """H3 ids of the cells ``steps`` resolutions up, and (cell,) the index of each one's."""
+        up = max(self.resolution - steps, 0)
+        ids = [h3.api.basic_int.cell_to_parent(int(cell), up) for cell in self.cells]
+        found, index = np.unique(np.array(ids, np.uint64), return_inverse=True)
+        return found, index.astype(np.int64)
+
     def ring(self, k: int) -> csr_array:
         """Sparse (cell, cell) matrix of means over the cells at distance ``k`` inside the grid.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import h3
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from grids.hexgrid import HexGrid
+from grids.hexgrid import HexGrid, hex_ids
 from pipeline.tables import open_rows
 
 _COLUMNS = ["cell", "district"]
@@ -63,8 +62,5 @@ def majority(rows: pd.DataFrame, grid: HexGrid) -> Districts:
 
 def parents(grid: HexGrid) -> Districts:
     """H3 cells PARENT_STEPS resolutions up, as districts."""
-    up = max(grid.resolution - PARENT_STEPS, 0)
-    ids = [h3.api.basic_int.cell_to_parent(int(cell), up) for cell in grid.cells]
-    found, index = np.unique(np.array(ids, np.uint64), return_inverse=True)
-    names = tuple(format(int(parent), "x") for parent in found)
-    return Districts(names, index.astype(np.int64), False)
+    found, index = grid.parents(PARENT_STEPS)
+    return Districts(tuple(hex_ids(found)), index, False)

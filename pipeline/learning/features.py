@@ -14,6 +14,7 @@ from pipeline.state import HOUR_SLOT_OF, PART_SLOT_OF, Floats
 
 MISSING = 255  # the code of a missing value, which no feature has yet
 LEVELS = 250
+LEAST_EXPECTED = 1e-9  # where nothing at all is known
 THREE_DAYS = int(np.searchsorted(DELAY_EDGES, 72.0))
 
 
@@ -90,11 +91,6 @@ def _ring_of_all(night: Night) -> Floats:
     return _cells(np.asarray(night.place.ring1 @ night.all_rates)[:, MONTH])
 
 
-def _expected(night: Night) -> Floats:
-    """All that is known of a cell put together: how much, of what, when, and lately."""
-    return night.mixture * night.own_hours * night.adapted[:, None]
-
-
 FEATURES: tuple[Feature, ...] = (
     Feature("rate_7d", lambda n: _cells(n.rates[:, WEEK]), _rate),
     Feature("rate_28d", lambda n: _cells(n.rates[:, MONTH]), _rate),
@@ -123,7 +119,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("mixture_own_hours", lambda n: n.mixture * n.own_hours, _rate),
     Feature("adapted", lambda n: _cells(n.adapted), _ratio),
     Feature("adapted_rate", lambda n: _cells(n.adapted * n.rates[:, YEAR]), _rate),
-    Feature("expected", _expected, _rate),
+    Feature("composed", lambda n: n.composed, _rate),
     Feature("reference", lambda n: n.reference, _rate),
     Feature("blend", lambda n: n.blend, _rate),
     Feature("kernel", _kernel, _rate),
@@ -165,3 +161,11 @@ def all_rows(night: Night) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def night_codes(night: Night) -> NDArray[np.uint8]:
     """Features of every (cell, hour) of a night, cell by cell."""
     return build_features(night, *all_rows(night))
+
+
+def start(night: Night) -> Floats:
+    """(cell, hour) log of the expected count that boosting starts from: it learns corrections.
+
+    A hot cell's correction is then learned from all cells, and not from the few that are as hot.
+    """
+    return np.asarray(np.log(np.maximum(night.composed, LEAST_EXPECTED)))

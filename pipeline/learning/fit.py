@@ -25,6 +25,7 @@ def fit_booster(
         client,
         *[_column(rows, name) for name in ("codes", "counts")],
         weight=_column(rows, "weights"),
+        base_margin=_column(rows, "starts"),
         missing=MISSING,
         feature_names=list(FEATURE_NAMES),
         max_bin=PARAMETERS["max_bin"],

@@ -19,7 +19,7 @@ from forecasts.counting import CountLaws
 from grids.snapshots import tag_of
 from pipeline.baselines.recipe import BASELINES, Forecaster, Parameters, forecaster
 from pipeline.errors import ConfigError
-from pipeline.learning.features import FEATURE_NAMES, MISSING, night_codes
+from pipeline.learning.features import FEATURE_NAMES, MISSING, night_codes, start
 from pipeline.night import Night
 from pipeline.state import Floats
 
@@ -86,7 +86,12 @@ def predict(booster: xgboost.Booster, night: Night) -> Floats:
             "next night makes a new one"
         )
     codes = night_codes(night)
-    matrix = xgboost.DMatrix(codes, missing=MISSING, feature_names=list(FEATURE_NAMES))
+    matrix = xgboost.DMatrix(
+        codes,
+        missing=MISSING,
+        feature_names=list(FEATURE_NAMES),
+        base_margin=start(night).ravel(),
+    )
     expected: Floats = booster.predict(matrix).astype(np.float64)
     return expected.reshape(night.spec.cells, len(night.hours))
 

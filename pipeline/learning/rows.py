@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grids.hours import HourRange
-from pipeline.learning.features import build_features
+from pipeline.learning.features import build_features, start
 from pipeline.night import Night
 from pipeline.replay import Block, City, counts_of, nights_of
 from pipeline.state import Floats
@@ -18,11 +18,15 @@ EVEN = 0.25  # of the empty cell-hours that are taken, which share is taken anyw
 
 @dataclass(frozen=True)
 class Rows:
-    """``codes`` (row, feature) uint8; ``counts`` and ``weights`` (row,) float32, of ``nights``."""
+    """``codes`` (row, feature) uint8; ``counts``, ``weights`` and ``starts`` (row,) float32.
+
+    ``starts``: the log of the expected count that boosting starts from. ``nights``: how many.
+    """
 
     codes: NDArray[np.uint8]
     counts: NDArray[np.float32]
     weights: NDArray[np.float32]
+    starts: NDArray[np.float32]
     nights: int
 
 
@@ -38,11 +42,11 @@ def training_rows(city: City, block: Block, members: tuple[int, ...], empty_shar
         chosen = sampled(city.cell_keys, night.hours, share) | (counts > 0)
         cells, hours = np.nonzero(chosen)
         label = counts[cells, hours].astype(np.float32)
+        starts = start(night)[cells, hours].astype(np.float32)
         weight = np.where(label > 0, 1.0, 1.0 / share[cells, hours]).astype(np.float32)
-        parts.append((build_features(night, cells, hours), label, weight))
-    codes, labels, weights = zip(*parts, strict=True)
-    joined = (np.concatenate(codes), np.concatenate(labels), np.concatenate(weights))
-    return Rows(*joined, nights=len(block.nights))
+        parts.append((build_features(night, cells, hours), label, weight, starts))
+    codes, labels, weights, starts = map(np.concatenate, zip(*parts, strict=True))
+    return Rows(codes, labels, weights, starts, nights=len(block.nights))
 
 
 def sampling_shares(night: Night, empty_share: float) -> Floats:

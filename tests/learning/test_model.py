@@ -29,18 +29,22 @@ def some_rows(count: int = 4000, seed: int = 1) -> Rows:
     codes = rng.integers(0, 200, (count, len(FEATURE_NAMES))).astype(np.uint8)
     counts = rng.poisson(np.exp(codes[:, 3] / 60 - 4)).astype(np.float32)
     weights = np.where(counts > 0, 1.0, 20.0).astype(np.float32)
-    return Rows(codes, counts, weights, nights=10)
+    starts = np.log(rng.uniform(0.001, 0.1, count)).astype(np.float32)
+    return Rows(codes, counts, weights, starts, nights=10)
 
 
 def split(rows: Rows, edges: list[int]) -> list[Rows]:
     cuts = [0, *edges, len(rows.counts)]
     return [
-        Rows(rows.codes[a:b], rows.counts[a:b], rows.weights[a:b], 1) for a, b in pairwise(cuts)
+        Rows(rows.codes[a:b], rows.counts[a:b], rows.weights[a:b], rows.starts[a:b], 1)
+        for a, b in pairwise(cuts)
     ]
 
 
 def expected(booster: xgboost.Booster, rows: Rows) -> np.ndarray:
-    matrix = xgboost.DMatrix(rows.codes, missing=MISSING, feature_names=list(FEATURE_NAMES))
+    matrix = xgboost.DMatrix(
+        rows.codes, missing=MISSING, feature_names=list(FEATURE_NAMES), base_margin=rows.starts
+    )
     return booster.predict(matrix)
 
 

@@ -6,9 +6,9 @@
 | ``valid_start``, ``valid_end`` | timestamp, UTC | the hour, ``[valid_start, valid_end)`` |
 | ``valid_local`` | text | ``valid_start`` on the city's clock, ``2024-09-01 00:00 -06:00`` |
 | ``lead_hours`` | int16 | hours from the reference time; 0 is the first forecast hour |
-| ``T_probability`` | float32 | probability of at least one incident of target T |
+| ``T_probability`` | float32 | probability of at least one incident of target T, by its law |
 | ``T_expected`` | float32 | expected count of incidents |
-| ``T_low``, ``T_high`` | int16 | 90 % interval of the count, both included |
+| ``T_low``, ``T_high`` | int16 | 90 % interval of the count by the same law, both included |
 | ``T_baseline`` | float32 | expected count by the best baseline |
 | ``T_rank`` | float32 | 1 the hottest cell of the hour, 0 the coldest, evenly spaced |
 | ``T_hotspot`` | bool | within the hottest share of the area in this hour |
@@ -30,14 +30,13 @@ import geopandas
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import pdtr, pdtrik
 
+from forecasts.counting import CountLaw
 from forecasts.ranking import hotspot_count, positions
 from grids.hexgrid import HexGrid
 from grids.hours import EPOCH, HOUR, HourRange, reference_hour
 
 CRS = "EPSG:4326"
-INTERVAL = (0.05, 0.95)
 _TIME = "datetime64[us, UTC]"
 _KEYS = {
     "hex_id": "str",
@@ -151,34 +150,27 @@ class Forecast:
         raise KeyError(f"no target {name!r} in this forecast: it has {list(self.target_names)}")
 
 
-def poisson_target(
-    name: str, expected: NDArray[np.float64], baseline: NDArray[np.float64], issued: str
+def counted_target(
+    name: str,
+    expected: NDArray[np.float64],
+    baseline: NDArray[np.float64],
+    issued: str,
+    law: CountLaw,
 ) -> TargetForecast:
-    """A target whose counts are taken as Poisson around ``expected``.
+    """A target whose counts follow ``law`` around ``expected``; ``CountLaw(0, 0)`` is Poisson's.
 
-    ``expected``, ``baseline``: (cell, hour) counts, not negative. The probability is
-    ``1 - exp(-expected)``, the interval the Poisson quantiles of 5 % and 95 %.
+    ``expected``, ``baseline``: (cell, hour) counts, not negative. The probability of at least one
+    incident and the interval that covers about 90 % are the law's.
     """
     expected = np.asarray(expected, np.float64)
-    bad = ~(np.isfinite(expected) & (expected >= 0))
-    if bad.any():
-        raise ValueError(
-            f"{name}: {int(bad.sum())} expected counts are negative or not finite, the first is"
-            f" {expected[bad][0]}: a Poisson rate is 0 or more"
-        )
-    low, high = (poisson_quantile(quantile, expected) for quantile in INTERVAL)
-    baseline = np.asarray(baseline, np.float64)
-    return TargetForecast(name, expected, -np.expm1(-expected), low, high, baseline, issued)
-
-
-def poisson_quantile(share: float, expected: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The smallest count n with P(N <= n) >= ``share``, N Poisson around ``expected``.
-
-    What scipy.stats.poisson.ppf computes, without loading all of scipy.stats every night.
-    """
-    above = np.ceil(pdtrik(share, np.maximum(expected, 1e-12)))
-    below = np.maximum(above - 1, 0)
-    return np.asarray(np.where(pdtr(below, expected) >= share, below, above))
+    try:
+        low, high = law.interval(expected)
+    except ValueError as fault:
+        raise ValueError(f"{name}: {fault}") from fault
+    probability = law.probability(expected)
+    return TargetForecast(
+        name, expected, probability, low, high, np.asarray(baseline, np.float64), issued
+    )
 
 
 def columns(targets: Iterable[str]) -> dict[str, str]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cluster.lazy import LazyCluster
+from forecasts.counting import POISSON
 from forecasts.layers import write_layers
-from forecasts.schema import Forecast, TargetForecast, poisson_target
+from forecasts.schema import Forecast, TargetForecast, counted_target
 from forecasts.store import find_run, prune, publish, run_name, stage
 from grids.cube import CubeInfo
 from grids.hours import latest_cutoff
@@ -179,7 +180,7 @@ def target_forecast(model: Model, night: Night) -> TargetForecast:
     """What is issued for a night: the model where it won, else the best baseline."""
     baseline = BASELINES[model.baseline](night)
     expected = predict(model.booster, night) if model.booster is not None else baseline
-    return poisson_target(model.target, expected, baseline, model.label)
+    return counted_target(model.target, expected, baseline, model.label, POISSON)
 
 
 def _publish(job: Job, forecast: Forecast, manifest: dict[str, Any]) -> Outcome:

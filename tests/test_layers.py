@@ -17,8 +17,9 @@ import pytest
 import shapely
 from test_schema import GRID, tiny_forecast
 
+from forecasts.counting import POISSON
 from forecasts.layers import write_geopackage, write_geoparquet, write_layers
-from forecasts.schema import Forecast, poisson_target, to_frame
+from forecasts.schema import Forecast, counted_target, to_frame
 from forecasts.style import class_breaks, class_labels, colours
 from grids.hexgrid import HexGrid
 from grids.hours import HourRange
@@ -103,7 +104,7 @@ def row_group_boxes(metadata):
 def test_geoparquet_row_groups_are_compact(tmp_path, forecast):
     grid = HexGrid.from_extent(-105.1, 39.6, -104.7, 39.9, 9)
     rates = np.full((len(grid), 24), 0.1)
-    uniform = (poisson_target("all", rates, rates, "uniform"),)
+    uniform = (counted_target("all", rates, rates, "uniform", POISSON),)
     write_geoparquet(replace(forecast, grid=grid, targets=uniform), tmp_path / "wide.parquet")
     metadata = pq.read_metadata(tmp_path / "wide.parquet")
     sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
@@ -210,7 +211,7 @@ def test_an_old_geopackage_is_replaced(tmp_path, forecast, geopackage):
 
 def test_nothing_is_written_that_is_not_the_layer(tmp_path, forecast):
     target = forecast.target("all")
-    broken = poisson_target("all", target.expected, target.baseline * np.nan, "broken")
+    broken = counted_target("all", target.expected, target.baseline * np.nan, "broken", POISSON)
     bad = replace(forecast, targets=(broken,))
     for write in (write_geoparquet, write_geopackage):
         with pytest.raises(ValueError, match="all_baseline lacks"):

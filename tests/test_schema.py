@@ -6,16 +6,13 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import poisson
 
+from forecasts.counting import POISSON, CountLaw
 from forecasts.schema import (
     Forecast,
     TargetForecast,
     columns,
-    poisson_quantile,
-    poisson_target,
+    counted_target,
     to_frame,
 )
 from forecasts.validation import validate
@@ -36,7 +33,9 @@ def tiny_forecast(
     shape = (len(GRID), len(hours))
     issued = ("xgboost 2024-09-01T06:00Z", "baseline blend")
     targets = tuple(
-        poisson_target(name, rng.gamma(0.5, 0.4, shape), rng.gamma(0.5, 0.4, shape), issued[i % 2])
+        counted_target(
+            name, rng.gamma(0.5, 0.4, shape), rng.gamma(0.5, 0.4, shape), issued[i % 2], POISSON
+        )
         for i, name in enumerate(names)
     )
     return Forecast("20240901T0600Z-abc123", as_of, hours, DENVER, GRID, targets)
@@ -52,41 +51,34 @@ def frame(forecast: Forecast) -> geopandas.GeoDataFrame:
     return to_frame(forecast)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
-def test_poisson_quantiles_are_those_of_scipy_stats(share):
-    edges = -np.log([0.05, 0.5, 0.95])  # where a quantile steps from 0 to 1
-    expected = np.concatenate([[0, 1e-300, 1e-9], np.logspace(-5, 4, 2001), edges])
-    np.testing.assert_array_equal(poisson_quantile(share, expected), poisson.ppf(share, expected))
-
-
-def test_poisson_target_by_hand():
+def test_a_counted_target_by_hand():
     expected = np.array([[0.0, 0.05, 0.1, 2.0]])
-    target = poisson_target("all", expected, expected / 2, "xgboost")
+    target = counted_target("all", expected, expected / 2, "xgboost", POISSON)
     by_hand = [0, 0.048770575, 0.095162582, 0.864664717]
     assert target.probability[0].tolist() == pytest.approx(by_hand)
     assert target.low.tolist() == [[0, 0, 0, 0]]
-    # P(0) is 0.951, 0.905; P(<= 4) of a mean of 2 is 0.947, P(<= 5) 0.983.
-    assert target.high.tolist() == [[0, 0, 1, 5]]
+    # P(0) is 0.951, 0.905; P(<= 3) of a mean of 2 is 0.857, P(<= 4) 0.947.
+    assert target.high.tolist() == [[0, 0, 0, 3]]
     assert target.baseline.tolist() == (expected / 2).tolist()
 
 
+def test_probability_and_interval_are_of_one_law():
+    one = np.ones((1, 1))
+    clumped = counted_target("all", one, one, "xgboost", CountLaw(0.5, 0.0))
+    # Size 2, chance 2/3: P(0) is 4/9, P(<= 2) 8/9, P(<= 3) 0.955.
+    assert clumped.probability[0, 0] == pytest.approx(5 / 9)
+    assert (clumped.low[0, 0], clumped.high[0, 0]) == (0, 2)
+
+
 def test_a_tiny_rate_keeps_its_probability():
-    target = poisson_target("all", np.array([[1e-18]]), np.zeros((1, 1)), "xgboost")
+    target = counted_target("all", np.array([[1e-18]]), np.zeros((1, 1)), "xgboost", POISSON)
     assert target.probability[0, 0] == 1e-18
-
-
-@given(st.floats(0, 200))
-def test_poisson_interval_holds_nine_tenths(rate):
-    target = poisson_target("all", np.array([[rate]]), np.array([[rate]]), "xgboost")
-    low, high = target.low[0, 0], target.high[0, 0]
-    assert 0 <= low <= high
-    assert poisson.cdf(high, rate) - poisson.cdf(low - 1, rate) >= 0.9 - 1e-9
 
 
 @pytest.mark.parametrize("rate", [-0.1, np.nan, np.inf])
 def test_an_impossible_rate_is_refused(rate):
     with pytest.raises(ValueError, match=r"all: 1 expected counts are negative or not finite"):
-        poisson_target("all", np.array([[rate, 1.0]]), np.ones((1, 2)), "xgboost")
+        counted_target("all", np.array([[rate, 1.0]]), np.ones((1, 2)), "xgboost", POISSON)
 
 
 def test_columns_are_the_designs():
@@ -149,7 +141,7 @@ def test_rank_and_hotspots_agree(forecast, frame):
 
 def test_equal_cells_are_ranked_by_their_index(forecast):
     flat = np.full((len(GRID), 24), 0.1)
-    even = replace(forecast, targets=(poisson_target("all", flat, flat, "uniform"),))
+    even = replace(forecast, targets=(counted_target("all", flat, flat, "uniform", POISSON),))
     frame = to_frame(even)
     first = frame[frame["lead_hours"] == 0]
     assert first["all_rank"].is_monotonic_decreasing
@@ -159,7 +151,7 @@ def test_equal_cells_are_ranked_by_their_index(forecast):
 
 def test_one_cell_is_the_hottest():
     one = HexGrid(9, GRID.cells[:1])
-    target = poisson_target("all", np.ones((1, 1)), np.ones((1, 1)), "uniform")
+    target = counted_target("all", np.ones((1, 1)), np.ones((1, 1)), "uniform", POISSON)
     as_of = datetime(2024, 9, 1, 6, tzinfo=UTC)
     frame = to_frame(Forecast("r", as_of, HourRange(479214, 479215), DENVER, one, (target,)))
     assert frame["all_rank"].tolist() == [1]

@@ -68,3 +68,13 @@ def test_the_number_test_by_hand_and_by_simulation():
     assert number_test(0.0, 1) == (0.0, 1.0)
     with pytest.raises(ValueError, match="none is negative"):
         number_test(-1.0, 3)
+
+
+def test_the_number_test_is_pycseps():
+    """Figures of pyCSEP 0.8.0: 10 events where 8.25 were forecast, poisson_evaluations.number_test
+    and binomial_evaluations.negative_binomial_number_test with variance 8.25 (1 + 0.3 x 8.25).
+    """
+    poisson = (0.31483899165338125, 0.7903201365223922)
+    assert number_test(8.25, 10) == pytest.approx(poisson, rel=1e-9)
+    binomial = (0.3412618056739777, 0.7172745470046891)
+    assert number_test(8.25, 10, dispersion=0.3) == pytest.approx(binomial, rel=1e-9)

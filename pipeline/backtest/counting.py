@@ -72,7 +72,7 @@ def count_held(night: Night, counts: Ints, districts: Districts, leads: int) -> 
         hour_of_day=np.pad(of_day, (0, leads - len(of_day)), constant_values=-1),
         cell_hours=counts.size,
         incidents=np.pad(counts.sum(axis=0), (0, leads - counts.shape[1])),
-        most=_hits(positions(counts.astype(np.float64)), cell, hour, count),
+        most=_hits(counts.astype(np.float64), counts),
         district_observed=_by_district(count, cell, districts).astype(np.int64),
         cell=cell,
         hour=hour,
@@ -98,7 +98,7 @@ def count_made(
         log_score=np.pad(by_hour, longer),
         expected=np.pad(expected.sum(axis=0), longer),
         squared_error=float(np.square(chance - (counts > 0)).sum()),
-        hits=_hits(positions(expected), cell, hour, count),
+        hits=_hits(expected, counts),
         decile_expected=_sums(decile.ravel(), expected.ravel(), DECILES),
         decile_observed=_sums(decile[cell, hour], count, DECILES).astype(np.int64),
         district_expected=_by_district(expected.sum(axis=1), np.arange(cells), districts),
@@ -126,11 +126,18 @@ def _require_counts(expected: Floats, counts: Ints) -> None:
         raise ValueError("a forecast holds values that are negative or not finite")
 
 
-def _hits(places: Ints, cell: Ints, hour: Ints, count: Ints) -> Ints:
-    """(share,) incidents in the cells that stand first in their hour."""
-    cells = len(places)
+def _hits(expected: Floats, counts: Ints) -> Ints:
+    """(scale, share) incidents in the hottest cells, chosen every hour and once for the night."""
+    of_night = expected.sum(axis=1, keepdims=True), counts.sum(axis=1, keepdims=True)
+    return np.stack([_in_hottest(expected, counts), _in_hottest(*of_night)])
+
+
+def _in_hottest(expected: Floats, counts: Ints) -> Ints:
+    """(share,) incidents in the cells that stand first in their column."""
+    cells = len(expected)
     first = np.array([hotspot_count(cells, share) for share in CURVE_SHARES])
-    by_place = np.bincount(places[cell, hour], count, cells).astype(np.int64)
+    at = np.nonzero(counts)
+    by_place = _sums(positions(expected)[at], counts[at], cells).astype(np.int64)
     return np.asarray(np.cumsum(by_place)[first - 1])
 
 

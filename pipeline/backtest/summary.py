@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
@@ -24,7 +23,7 @@ from pipeline.backtest.estimates import (
 )
 from pipeline.backtest.recipe import Backtest
 from pipeline.backtest.rivals import NO_BASELINES
-from pipeline.backtest.tallies import AREA_SHARES, CURVE_SHARES, SCOPES, Tallies
+from pipeline.backtest.tallies import AREA_SHARES, CURVE_SHARES, SCALES, SCOPES, Tallies
 from pipeline.baselines.recipe import REFERENCE
 
 Floats = NDArray[np.float64]
@@ -117,7 +116,7 @@ def _scores(
             block=1,  # a chunk is a week already
         ),
         **_ranking(tallies.bins[:, place], tallies.bins[:, reference]),
-        **dict(_areas(tallies, place, incidents, cells)),
+        "areas": {scale: _areas(tallies, place, at, cells) for at, scale in enumerate(SCALES)},
     }
     covered = {scope: _coverage(tallies.covered[:, place, at]) for at, scope in enumerate(SCOPES)}
     found["coverage"] = covered if tallies.covered.any() else None
@@ -149,20 +148,21 @@ def _ranking(bins: NDArray[np.int64], reference: NDArray[np.int64]) -> dict[str,
     }
 
 
-def _areas(
-    tallies: Tallies, place: int, incidents: NDArray[np.int64], cells: int
-) -> Iterator[tuple[str, dict[str, Estimate]]]:
+def _areas(tallies: Tallies, place: int, scale: int, cells: int) -> dict[str, Any]:
+    """Hit rate, PAI and PEI at every share of the area, chosen by the hour or for the night."""
     names = [f"{share:.0%}" for share in AREA_SHARES]
-    hits, most = tallies.hits[:, place, _AT], tallies.most[:, _AT]
-    every = np.broadcast_to(incidents[:, None], hits.shape)
+    hits, most = tallies.hits[:, place, scale, _AT], tallies.most[:, scale, _AT]
+    every = np.broadcast_to(tallies.incidents.sum(axis=1)[:, None], hits.shape)
     shares = np.array([hotspot_count(cells, share) / cells for share in AREA_SHARES])
-    for name, found in (
-        ("hit_rate", ratio(hits, every)),
-        ("pai", ratio(hits, every * shares)),
-        ("pei", ratio(hits, most)),
-    ):
-        columns = zip(names, found.value, found.low, found.high, strict=True)
-        yield name, {share: Estimate(*values) for share, *values in columns}
+    found = {"hit_rate": ratio(hits, every), "pai": ratio(hits, every * shares)}
+    found["pei"] = ratio(hits, most)
+    return {
+        score: {
+            share: Estimate(*values)
+            for share, *values in zip(names, each.value, each.low, each.high, strict=True)
+        }
+        for score, each in found.items()
+    }
 
 
 def _coverage(counts: NDArray[np.int64]) -> dict[str, Any]:

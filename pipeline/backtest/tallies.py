@@ -29,6 +29,7 @@ CURVE_SHARES = (
 RATE_BINS = 2000
 LOWEST_RATE, HIGHEST_RATE = 1e-8, 10.0
 DECILES = 10
+SCALES = ("hour", "night")  # an area can be chosen anew every hour, or once for the night
 SCOPES = ("district x shift", "city x hour")  # of the sums whose intervals are held to counts
 TALLY_FORM = 1  # another number for other sums: units of another form are not read
 
@@ -50,12 +51,12 @@ class Tallies:
     hour_of_day: Ints  # (night, lead)
     cell_hours: Ints  # (night,)
     incidents: Ints  # (night, lead)
-    most: Ints  # (night, CURVE_SHARES): most incidents that as many cells can have held
+    most: Ints  # (night, SCALES, CURVE_SHARES): most incidents that as many cells can have held
     district_observed: Ints  # (night, district)
     log_score: Floats  # (night, rival, lead)
     expected: Floats  # (night, rival, lead)
     squared_error: Floats  # (night, rival): of the probability of at least one incident
-    hits: Ints  # (night, rival, CURVE_SHARES): incidents in the hottest share of the area
+    hits: Ints  # (night, rival, SCALES, CURVE_SHARES): incidents in the hottest share of the area
     decile_expected: Floats  # (night, rival, decile of the night's rate)
     decile_observed: Ints
     district_expected: Floats  # (night, rival, district)

@@ -48,7 +48,7 @@ def read_districts(table: str, grid: HexGrid, known_at: datetime) -> Districts:
 def majority(rows: pd.DataFrame, grid: HexGrid) -> Districts:
     """Districts from incidents. ``rows``: ``cell`` (H3 id), ``district`` (text, may be blank)."""
     cell = grid.index_of(rows["cell"].to_numpy().astype(np.uint64))
-    named = rows.assign(cell=cell, district=rows["district"].fillna("").str.strip())
+    named = rows.assign(cell=cell, district=rows["district"].fillna("").astype("str").str.strip())
     votes = named[named["district"] != ""].groupby(["cell", "district"], as_index=False).size()
     # Of equal votes the first by name, so that the order of the rows decides nothing.
     best = votes.sort_values(["size", "district"], ascending=[False, True])

@@ -33,7 +33,7 @@ from pipeline.errors import MissingInputError
 from pipeline.night import Place
 from pipeline.nightly import run_night
 from pipeline.plainly import plainly
-from pipeline.replay import Block, City, cut_blocks
+from pipeline.replay import City, cut_blocks
 from pipeline.silver import Arrivals, read_arrivals
 from pipeline.state import StateSpec
 from pipeline.store import Store
@@ -202,24 +202,24 @@ def _work(
     # digits, and what is resumed must be what was never stopped.
     blocks = cut_blocks(known.city, known.arrivals, period.nights, CHUNK_NIGHTS)
     missing = [block for block in blocks if not folder.has_unit(block.nights)]
-    shared = [client.scatter(each, broadcast=True) for each in (known.city, rivals, districts)]
-    waiting: list[Block] = missing[::-1]
-    at_work: dict[Any, Block] = {}
+    # Without a hash for a name: a name that is used again, while its last use is being let go of,
+    # would be let go of, too.
+    city, made, parts = (
+        client.scatter(each, broadcast=True, hash=False) for each in (known.city, rivals, districts)
+    )
+    waiting, at_work = missing[::-1], {}
 
     def submit() -> Any:
         block = waiting.pop()
-        sent = client.scatter(block)
-        future = client.submit(
-            tally_block, shared[0], sent, shared[1], known.members, shared[2], pure=False
-        )
+        sent = client.scatter(block, hash=False)
+        future = client.submit(tally_block, city, sent, made, known.members, parts, pure=False)
         at_work[future] = block
         return future
 
-    slots = 2 * max(len(client.scheduler_info()["workers"]), 1)
-    done = as_completed([submit() for _ in range(min(slots, len(waiting)))])
+    slots = min(2 * len(client.scheduler_info()["workers"]), len(waiting))
+    done = as_completed([submit() for _ in range(slots)])
     for future in done:
         block, unit = at_work.pop(future), future.result()
-        future.release()
         if waiting:
             done.add(submit())
         yield block.nights, unit

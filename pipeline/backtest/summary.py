@@ -133,19 +133,16 @@ def _ranking(bins: NDArray[np.int64], reference: NDArray[np.int64]) -> dict[str,
     """AUC, average precision, and its ratio to the reference's, from (night, 2, bin)."""
     both = np.concatenate([bins, reference], axis=1)
     both = both[:, :, both.any(axis=(0, 1))]  # most bins are empty: leave them out
-    return {
-        "auc": estimate(both[:, :2], lambda s: auc_of_bins(s[:, 0], s[:, 1])),
-        "average_precision": estimate(
-            both[:, :2], lambda s: average_precision_of_bins(s[:, 0], s[:, 1])
-        ),
-        "average_precision_over_reference": estimate(
-            both,
-            lambda s: (
-                average_precision_of_bins(s[:, 0], s[:, 1])
-                / average_precision_of_bins(s[:, 2], s[:, 3])
-            ),
-        ),
-    }
+
+    def statistics(sums: Floats) -> Floats:
+        precision = average_precision_of_bins(sums[:, 0], sums[:, 1])
+        against = precision / average_precision_of_bins(sums[:, 2], sums[:, 3])
+        return np.stack([auc_of_bins(sums[:, 0], sums[:, 1]), precision, against], axis=1)
+
+    found = estimate(both, statistics)
+    names = ("auc", "average_precision", "average_precision_over_reference")
+    columns = zip(names, found.value, found.low, found.high, strict=True)
+    return {name: Estimate(*values) for name, *values in columns}
 
 
 def _areas(tallies: Tallies, place: int, scale: int, cells: int) -> dict[str, Any]:

@@ -91,6 +91,7 @@ def run_backtest(
     Where nothing was ever ingested, that is done first, as a night at ``now`` would. ``say`` is
     told of the progress. Raises HexcastError.
     """
+    from pipeline.backtest.page import page
     from pipeline.backtest.summary import summarize
 
     store = Store(config.output.path)
@@ -102,6 +103,7 @@ def run_backtest(
         with folder.locked():
             backtest = collect(read_known(config), request, folder, say)
             summary = summarize(backtest)
+            write_whole(folder.root / "backtest.html", page(backtest, summary).encode())
             write_whole(folder.root / "backtest.json", json.dumps(summary, indent=1).encode())
     return summary
 

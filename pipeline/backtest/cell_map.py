@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from grids.hexgrid import HexGrid
 from pipeline.backtest.drawing import FAINT, drawn
 
-_AHEAD, _BEHIND = (0.0, 0.45, 0.70), (0.84, 0.37, 0.0)  # Okabe and Ito's blue and vermilion
+_AHEAD, _BEHIND = "#0072b2", "#d55e00"  # Okabe and Ito's blue and vermilion
 _WIDTH = 8.0
 
 
@@ -42,7 +42,9 @@ def cell_map(name: str, gain: NDArray[np.float64], grid: HexGrid) -> str:
 
 def _shades(gain: NDArray[np.float64], largest: float) -> NDArray[np.float64]:
     """(cell, 4) colour and how much of it covers the ground."""
-    colours = np.where((gain >= 0)[:, None], np.array(_AHEAD), np.array(_BEHIND))
+    from matplotlib.colors import to_rgb
+
+    colours = np.where((gain >= 0)[:, None], to_rgb(_AHEAD), to_rgb(_BEHIND))
     strength = np.clip(np.abs(gain) / largest, 0, 1) ** 0.7
     return np.column_stack([colours, strength])
 

@@ -89,3 +89,9 @@ def percent_axis(axes: Axes, ticks: list[float]) -> None:
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
     axes.set_xticks([], minor=True)
+
+
+def legend(figure: Figure) -> None:
+    """What the first axes' colours stand for, above all of them, so that it covers nothing."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=min(len(labels), 5))

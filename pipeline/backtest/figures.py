@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.backtest.drawing import FAINT, INK, ROLES, drawn, percent_axis
+from pipeline.backtest.drawing import FAINT, INK, ROLES, drawn, legend, percent_axis
 from pipeline.backtest.rivals import ISSUED, MODEL
 from pipeline.backtest.tallies import CURVE_SHARES, Tallies
 from pipeline.baselines.recipe import REFERENCE
@@ -82,7 +82,7 @@ def hit_curve(subject: Subject) -> str:
             axes.set_title(title)
             axes.set_ylim(0, 1.02)
         figure.axes[0].set_ylabel("share of the incidents")
-        figure.axes[1].legend(loc="upper left")
+        legend(figure)
     return svg[0]
 
 
@@ -106,7 +106,7 @@ def areas(subject: Subject) -> str:
             axes.set_title(title)
             axes.set_ylim(bottom=0)
             axes.grid(axis="x", visible=False)
-        figure.axes[0].legend()
+        legend(figure)
     return svg[0]
 
 
@@ -145,7 +145,7 @@ def reliability(subject: Subject) -> str:
             for place, shown in enumerate(subject.rivals):
                 _ratios(axes, found[shown.name][name], _offset(place, subject.rivals), shown)
             _reliability_axis(axes, found[subject.rivals[0].name][name]["bins"], title)
-        figure.axes[0].legend(ncols=2)
+        legend(figure)
     return svg[0]
 
 
@@ -199,7 +199,7 @@ def gain_by(subject: Subject) -> str:
             axes.set_xlabel(label)
             axes.set_xlim(0, len(value))
         figure.axes[0].set_ylabel("nats per incident over the best baseline")
-        figure.axes[0].legend()
+        legend(figure)
     return svg[0]
 
 
@@ -221,5 +221,5 @@ def gain_over_time(subject: Subject) -> str:
         locator = AutoDateLocator()
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        axes.legend()
+        legend(figure)
     return svg[0]

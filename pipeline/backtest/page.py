@@ -39,7 +39,7 @@ _CAPTIONS = {
     "areas": "PAI: how many times more incidents the chosen cells held than as many cells chosen "
     "blindly. PEI: incidents held over the most that as much area could have held in that night. "
     "Bars are 95 % intervals. <b>Good:</b> above the baselines with bars that do not touch.",
-    "reliability": "Expected over observed incidents; the bars together hold with 99 %. "
+    "reliability": "Expected over observed incidents; the bars of a panel together hold with 99 %. "
     "<b>Good:</b> every bar crosses 1, no hollow point. Above 1 too many were forecast, below 1 "
     "too few. What lies beyond 0.5 and 2 is drawn at the edge.",
     "gain": "Information gain over the best baseline, which is the line at 0; shaded are 95 % "
@@ -69,12 +69,13 @@ def page(backtest: Backtest, summary: dict[str, Any]) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style></head>\n<body>\n"
-        f"<h1>{escape(title)}</h1>\n{_introduction(summary)}\n{sections}\n{_footer(summary)}\n"
+        f"<h1>{escape(title)}</h1>\n{introduction(summary)}\n{sections}\n{_footer(summary)}\n"
         "</body></html>\n"
     )
 
 
-def _introduction(summary: dict[str, Any]) -> str:
+def introduction(summary: dict[str, Any]) -> str:
+    """What was done, and of every target who won, in words."""
     nights, refits = len(summary["nights"]), len(summary["refits"])
     text = (
         f"<p>{nights} nights were forecast as they would have been then: from what was known at "

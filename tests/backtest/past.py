@@ -60,8 +60,9 @@ def cheap_rivals(config: Config, *_: Any) -> list[Rivals]:
 
 
 def cheaply(patch: pytest.MonkeyPatch) -> None:
-    """From here on nothing is trained."""
+    """From here on nothing is trained, and nothing drawn."""
     patch.setattr("pipeline.backtest.recipe.make_rivals", cheap_rivals)
+    patch.setattr("pipeline.backtest.page.page", lambda *_: "<!DOCTYPE html>")
 
 
 def later_scrambled(known: Known, day: int, seed: int = 1) -> Known:

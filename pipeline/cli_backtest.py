@@ -37,8 +37,9 @@ def backtest(
     """
     from rich.console import Console
 
+    from pipeline.backtest.folder import PAGE, RECORD
     from pipeline.backtest.plan import Request, parse_refit
-    from pipeline.backtest.recipe import run_backtest
+    from pipeline.backtest.recipe import default_folder, run_backtest
     from pipeline.backtest.table import show
     from pipeline.load import load_config
     from pipeline.log import LOGGER, configure_logging
@@ -46,8 +47,11 @@ def backtest(
     configure_logging()
     settings = load_config(config)
     request = Request(first.date(), last.date(), parse_refit(refit))
-    summary = run_backtest(settings, request, out, datetime.now(UTC), LOGGER.info)
+    folder = out or default_folder(settings, request)
+    summary = run_backtest(settings, request, folder, datetime.now(UTC), LOGGER.info)
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
         return
     show(summary, Console(width=160))
+    for name in (PAGE, RECORD):
+        typer.echo(f"{folder / name}")

@@ -32,7 +32,8 @@ from pipeline.errors import BusyError, ConfigError
 from pipeline.silver import Arrivals
 
 PLAN, UNITS, MODELS = "plan.json", "units", "models"
-_OURS = (UNITS, MODELS, PLAN, "backtest.json", "backtest.html")
+RECORD, PAGE = "backtest.json", "backtest.html"
+_OURS = (UNITS, MODELS, PLAN, RECORD, PAGE)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Folder:
             return []
         for name in (UNITS, MODELS):
             shutil.rmtree(self.root / name, ignore_errors=True)
-        for name in ("backtest.json", "backtest.html"):
+        for name in (RECORD, PAGE):
             (self.root / name).unlink(missing_ok=True)
         write_whole(self.root / PLAN, json.dumps(key, indent=1).encode())
         return [name for name in key if before and before.get(name) != key[name]]

@@ -22,7 +22,7 @@ from grids.cube import CubeInfo, read_info
 from grids.hours import EPOCH
 from grids.snapshots import BRANCH, open_repository
 from pipeline.backtest.districts import Districts, read_districts
-from pipeline.backtest.folder import Folder, key_of, write_whole
+from pipeline.backtest.folder import PAGE, RECORD, Folder, key_of, write_whole
 from pipeline.backtest.plan import CHUNK_NIGHTS, Period, Plan, Request, make_plan
 from pipeline.backtest.rivals import Rivals, make_rivals
 from pipeline.backtest.tallies import Tallies, Unit, join
@@ -83,10 +83,15 @@ class Backtest:
     seconds: dict[str, float]
 
 
+def default_folder(config: Config, request: Request) -> Path:
+    """Where a backtest's files go, unless told otherwise."""
+    return Path(config.output.path) / "backtests" / request.name
+
+
 def run_backtest(
-    config: Config, request: Request, out: Path | None, now: datetime, say: Say
+    config: Config, request: Request, out: Path, now: datetime, say: Say
 ) -> dict[str, Any]:
-    """Run what is not done yet, and write backtest.json and backtest.html; returns the former.
+    """Run what is not done yet, and write record and page into ``out``; returns the record.
 
     Where nothing was ever ingested, that is done first, as a night at ``now`` would. ``say`` is
     told of the progress. Raises HexcastError.
@@ -94,17 +99,16 @@ def run_backtest(
     from pipeline.backtest.page import page
     from pipeline.backtest.summary import summarize
 
-    store = Store(config.output.path)
-    folder = Folder(out or Path(store.root) / "backtests" / request.name)
+    folder = Folder(out.absolute())
     with plainly(str(folder.root)):
-        if not store.has_silver:
+        if not Store(config.output.path).has_silver:
             say("nothing is ingested yet: silver is made first")
             run_night(config, now, until="ingest")
         with folder.locked():
             backtest = collect(read_known(config), request, folder, say)
             summary = summarize(backtest)
-            write_whole(folder.root / "backtest.html", page(backtest, summary).encode())
-            write_whole(folder.root / "backtest.json", json.dumps(summary, indent=1).encode())
+            write_whole(folder.root / PAGE, page(backtest, summary).encode())
+            write_whole(folder.root / RECORD, json.dumps(summary, indent=1).encode())
     return summary
 
 
@@ -127,10 +131,11 @@ def collect(known: Known, request: Request, folder: Folder, say: Say) -> Backtes
     districts = read_districts(silver, known.info.grid, plan.nights[0])
     began, made = perf_counter(), []
     with LazyCluster(known.config.cluster, folder.root) as cluster:
-        for period in plan.periods:
+        for at, period in enumerate(plan.periods):
+            of = f"{at + 1} of {len(plan.periods)}"
+            say(f"refit {of}: from what was known at {period.refit:%Y-%m-%d %H:%MZ}")
             rivals = _rivals(known, period, folder, cluster)
             made.append({each.target: each.record for each in rivals})
-            say(f"made from what was known at {period.refit:%Y-%m-%d %H:%MZ}")
             for chunk, unit in _work(known, period, rivals, districts, folder, cluster):
                 folder.write_unit(chunk, unit)
                 say(_progress(plan, folder, unit))

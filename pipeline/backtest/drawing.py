@@ -32,6 +32,26 @@ SMALL = 9
 _NUMBERED_IDS = re.compile(r' id="[A-Za-z][A-Za-z0-9.]*_\d+"')
 
 
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": SMALL,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.5,
+    "grid.alpha": 0.5,
+    "legend.frameon": False,
+    "axes.titlesize": SMALL + 1,
+    "axes.titlelocation": "left",
+}
+
+
 @contextmanager
 def drawn(name: str, width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
     """A figure (inches), and a list that holds its SVG after the block.
@@ -42,27 +62,8 @@ def drawn(name: str, width: float, height: float) -> Iterator[tuple[Figure, list
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    style: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": name,
-        "font.size": SMALL,
-        "text.color": INK,
-        "axes.labelcolor": INK,
-        "axes.edgecolor": FAINT,
-        "xtick.color": INK,
-        "ytick.color": INK,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.color": FAINT,
-        "grid.linewidth": 0.5,
-        "grid.alpha": 0.5,
-        "legend.frameon": False,
-        "axes.titlesize": SMALL + 1,
-        "axes.titlelocation": "left",
-    }
     svg: list[str] = []
-    with mpl.rc_context(style):
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(width, height), dpi=150)
         figure.set_layout_engine("constrained")
         figure.patch.set_visible(False)

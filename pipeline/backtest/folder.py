@@ -70,7 +70,8 @@ class Folder:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
             raise ConfigError(f"--out: {self.root} cannot be made ({fault})") from fault
-        foreign = [path.name for path in self.root.iterdir() if path.name not in (*_OURS, ".lock")]
+        names = (path.name for path in self.root.iterdir())
+        foreign = [name for name in names if name not in _OURS and not name.startswith(".")]
         if foreign and not (self.root / PLAN).exists():
             raise ConfigError(
                 f"--out: {self.root} holds {sorted(foreign)[0]}, which is none of ours: give a "

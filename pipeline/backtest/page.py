@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.backtest import figures
 from pipeline.backtest.cell_map import cell_map
 from pipeline.backtest.figures import Subject
-from pipeline.backtest.recipe import Backtest
+from pipeline.backtest.known import Backtest
 from pipeline.backtest.rivals import ISSUED, MODEL
 from pipeline.backtest.table import off, shown
 
@@ -53,7 +53,13 @@ _CAPTIONS = {
 _SHARES = ("1%", "2%", "5%", "10%", "20%")
 _FIRST = (
     "information gain over the reference|gain over the best baseline|expected / observed|"
-    "Brier score|bins off"
+    "number test|Brier score|bins off"
+)
+_FIRST_NOTE = (
+    "* the best baseline of these nights, as hindsight has it. In brackets 95 % intervals. Number "
+    "test: chance of as many incidents or more, and of as many or fewer, were they independent; "
+    "below 0.025 too few, or too many, were forecast. Bins off: of those in the third figure, the "
+    "hollow ones."
 )
 _SECOND = "1 %|2 %|5 %|10 %|20 %|PEI 5 %, night|AUC|AUC within cells|average precision"
 
@@ -156,17 +162,20 @@ def _tables(found: dict[str, Any]) -> str:
             shown(scores["gain_over_reference"], 4),
             "*" if name == found["best_baseline"] else shown(gain, 4),
             shown(ratio, 3),
+            " / ".join(f"{p:.3f}" for p in scores["number_test"].values()),
             shown(scores["brier"], 6, ends=False),
             off(found["reliability"][name]),
         ]
         first.append(_row(name, cells))
         second.append(_row(name, list(_ranking(scores))))
-    return (
-        f"{_table(_FIRST, first)}<p><small>* the best baseline of these nights, as hindsight has "
-        "it. In brackets 95 % intervals. Bins off: of those in the third figure, the hollow "
-        f"ones.</small></p>{_table(_SECOND, second)}<p><small>The first columns are hit rates: the "
-        "share of the incidents in the hottest cells of every hour.</small></p>"
+    return f"{_table(_FIRST, first)}{_small(_FIRST_NOTE)}{_table(_SECOND, second)}" + _small(
+        "The first columns are hit rates: the share of the incidents in the hottest cells of "
+        "every hour."
     )
+
+
+def _small(text: str) -> str:
+    return f"<p><small>{text}</small></p>"
 
 
 def _table(heads: str, rows: list[str]) -> str:

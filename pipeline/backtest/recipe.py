@@ -8,79 +8,34 @@ undisturbed beside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from cluster.lazy import LazyCluster
-from grids.cube import CubeInfo, read_info
-from grids.hours import EPOCH
-from grids.snapshots import BRANCH, open_repository
 from pipeline.backtest.districts import Districts, read_districts
 from pipeline.backtest.folder import PAGE, RECORD, Folder, key_of, write_whole
+from pipeline.backtest.known import Backtest, Known, read_known
+from pipeline.backtest.page import page
 from pipeline.backtest.plan import CHUNK_NIGHTS, Period, Plan, Request, make_plan
 from pipeline.backtest.rivals import Rivals, make_rivals
-from pipeline.backtest.tallies import Tallies, Unit, join
+from pipeline.backtest.summary import summarize
+from pipeline.backtest.tallies import Unit, join
 from pipeline.backtest.work import tally_block
 from pipeline.config import Config
-from pipeline.delay import DELAY_DAYS, DELAY_EDGES, count_delays, maturity, reported_share
-from pipeline.errors import MissingInputError
-from pipeline.night import Place
+from pipeline.errors import ConfigError
 from pipeline.nightly import run_night
 from pipeline.plainly import plainly
-from pipeline.replay import City, cut_blocks
-from pipeline.silver import Arrivals, read_arrivals
-from pipeline.state import StateSpec
+from pipeline.replay import Block, cut_blocks
 from pipeline.store import Store
 
-END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+if TYPE_CHECKING:
+    from distributed import Client
+
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Known:
-    """Everything that silver holds, and what every night shares."""
-
-    config: Config
-    city: City
-    info: CubeInfo
-    arrivals: Arrivals
-
-    @property
-    def until(self) -> datetime:
-        """When the last of it became known."""
-        return EPOCH + timedelta(microseconds=int(self.arrivals.known[-1]))
-
-    def at(self, instant: datetime) -> Known:
-        """The part that was known at an instant."""
-        return replace(self, arrivals=self.arrivals.until(instant))
-
-    @property
-    def members(self) -> dict[str, tuple[int, ...]]:
-        """Of every target, its places on the category axis."""
-        axis = self.info.categories
-        return {t: tuple(map(axis.index, groups)) for t, groups in self.config.targets.items()}
-
-
-@dataclass(frozen=True)
-class Backtest:
-    """What a backtest left. ``tallies``: by target; ``rivals``: names on their rival axis.
-
-    ``made``: of every refit, the record of what was made, by target.
-    """
-
-    known: Known
-    plan: Plan
-    districts: Districts
-    rivals: tuple[str, ...]
-    tallies: dict[str, Tallies]
-    made: list[dict[str, Any]]
-    seconds: dict[str, float]
 
 
 def default_folder(config: Config, request: Request) -> Path:
@@ -96,9 +51,6 @@ def run_backtest(
     Where nothing was ever ingested, that is done first, as a night at ``now`` would. ``say`` is
     told of the progress. Raises HexcastError.
     """
-    from pipeline.backtest.page import page
-    from pipeline.backtest.summary import summarize
-
     folder = Folder(out.absolute())
     with plainly(str(folder.root)):
         if not Store(config.output.path).has_silver:
@@ -110,18 +62,6 @@ def run_backtest(
             write_whole(folder.root / PAGE, page(backtest, summary).encode())
             write_whole(folder.root / RECORD, json.dumps(summary, indent=1).encode())
     return summary
-
-
-def read_known(config: Config) -> Known:
-    """All of silver, read once. Raises MissingInputError where it holds no incident."""
-    store = Store(config.output.path)
-    info = read_info(open_repository(store.cube).readonly_session(BRANCH).store)
-    arrivals = read_arrivals(store.silver, info.grid, info.categories, END_OF_TIME)
-    if not len(arrivals):
-        raise MissingInputError(f"{store.silver} holds no incident: deliver some first")
-    spec = StateSpec(len(info.grid), len(info.categories), info.hours.start, config.zone)
-    city = City(spec, Place.of(info.grid), info.grid.cells, config.horizon_days)
-    return Known(config, city, info, arrivals)
 
 
 def collect(known: Known, request: Request, folder: Folder, say: Say) -> Backtest:
@@ -139,7 +79,7 @@ def collect(known: Known, request: Request, folder: Folder, say: Say) -> Backtes
             for chunk, unit in _work(known, period, rivals, districts, folder, cluster):
                 folder.write_unit(chunk, unit)
                 say(_progress(plan, folder, unit))
-    units = [folder.read_unit(chunk, tuple(known.config.targets)) for chunk in plan.chunks]
+    units = _read_units(plan, folder, tuple(known.config.targets))
     tallies = {target: join([unit.targets[target] for unit in units]) for target in known.members}
     seconds = {"this run": perf_counter() - began, "tasks": sum(unit.seconds for unit in units)}
     return Backtest(known, plan, districts, units[0].rivals, tallies, made, seconds)
@@ -147,7 +87,7 @@ def collect(known: Known, request: Request, folder: Folder, say: Say) -> Backtes
 
 def _settle(known: Known, request: Request, folder: Folder, say: Say) -> tuple[Known, Plan]:
     """What the backtest works from, and its plan; the folder is made that plan's."""
-    plan = _plan(known, request)
+    plan = make_plan(known.config, known.city, request, known.until, known.label_wait)
     kept = folder.kept()
     if kept:
         # What came in since would change nothing but the newest labels: finish what was begun,
@@ -165,18 +105,8 @@ def _settle(known: Known, request: Request, folder: Folder, say: Say) -> tuple[K
     return known, plan
 
 
-def _plan(known: Known, request: Request) -> Plan:
-    return make_plan(known.config, known.city, request, known.until, _label_wait(known))
-
-
 def _key(known: Known, plan: Plan) -> dict[str, Any]:
     return key_of(known.config, plan, known.city.cell_keys, known.arrivals)
-
-
-def _label_wait(known: Known) -> timedelta:
-    empty = np.zeros((DELAY_DAYS, len(DELAY_EDGES) + 1), np.int64)
-    delays = count_delays(empty, known.arrivals, known.city.spec.started, known.until)
-    return maturity(reported_share(delays, known.until))
 
 
 def _rivals(known: Known, period: Period, folder: Folder, cluster: LazyCluster) -> list[Rivals]:
@@ -199,11 +129,9 @@ def _work(
     folder: Folder,
     cluster: LazyCluster,
 ) -> Iterator[tuple[tuple[datetime, ...], Unit]]:
-    """Chunks of the period that are not kept, as they are done, with few at work at once."""
+    """The tallies of every chunk of the period that is not kept, as they are done."""
     if all(folder.has_unit(chunk) for chunk in period.chunks):
         return
-    from distributed import as_completed
-
     client = cluster.client
     # Always from the period's first night on: a state that went another way differs in its last
     # digits, and what is resumed must be what was never stopped.
@@ -214,22 +142,50 @@ def _work(
     city, made, parts = (
         client.scatter(each, broadcast=True, hash=False) for each in (known.city, rivals, districts)
     )
-    waiting, at_work = missing[::-1], {}
 
-    def submit() -> Any:
-        block = waiting.pop()
+    def submit(block: Block) -> Any:
         sent = client.scatter(block, hash=False)
-        future = client.submit(tally_block, city, sent, made, known.members, parts, pure=False)
+        return client.submit(tally_block, city, sent, made, known.members, parts, pure=False)
+
+    for block, unit in _few_at_once(client, missing, submit):
+        yield block.nights, unit
+
+
+def _few_at_once(
+    client: Client, blocks: Sequence[Block], submit: Callable[[Block], Any]
+) -> Iterator[tuple[Block, Unit]]:
+    """Every block with its unit, in the order in which they are done; no more than a few wait.
+
+    A block holds the state of the whole city: a year of them need not lie on the workers at once.
+    """
+    from distributed import as_completed
+
+    waiting, at_work = list(blocks)[::-1], {}
+
+    def start() -> Any:
+        block = waiting.pop()
+        future = submit(block)
         at_work[future] = block
         return future
 
-    slots = min(2 * len(client.scheduler_info()["workers"]), len(waiting))
-    done = as_completed([submit() for _ in range(slots)])
+    slots = min(2 * sum(client.nthreads().values()), len(waiting))
+    done = as_completed([start() for _ in range(slots)])
     for future in done:
         block, unit = at_work.pop(future), future.result()
         if waiting:
-            done.add(submit())
-        yield block.nights, unit
+            done.add(start())
+        yield block, unit
+
+
+def _read_units(plan: Plan, folder: Folder, targets: tuple[str, ...]) -> list[Unit]:
+    units = [folder.read_unit(chunk, targets) for chunk in plan.chunks]
+    others = {unit.rivals for unit in units[1:]} - {units[0].rivals}
+    if others:
+        raise ConfigError(
+            f"{folder.root} holds nights with other baselines than the rest: another version made "
+            "them; delete it, or give another --out"
+        )
+    return units
 
 
 def _progress(plan: Plan, folder: Folder, unit: Unit) -> str:

@@ -21,7 +21,7 @@ from pipeline.backtest.estimates import (
     ratio,
     reliable,
 )
-from pipeline.backtest.recipe import Backtest
+from pipeline.backtest.known import Backtest
 from pipeline.backtest.rivals import NO_BASELINES
 from pipeline.backtest.tallies import AREA_SHARES, CURVE_SHARES, SCALES, SCOPES, Tallies
 from pipeline.baselines.recipe import REFERENCE

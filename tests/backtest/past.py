@@ -12,7 +12,7 @@ from cities import Small, midnight, small_config
 from distributed import Client
 
 from forecasts.counting import CountLaw
-from pipeline.backtest.recipe import Known, read_known
+from pipeline.backtest.known import Known, read_known
 from pipeline.backtest.rivals import ISSUED, MODEL, Rivals
 from pipeline.config import Config
 from pipeline.night import Night
@@ -62,7 +62,7 @@ def cheap_rivals(config: Config, *_: Any) -> list[Rivals]:
 def cheaply(patch: pytest.MonkeyPatch) -> None:
     """From here on nothing is trained, and nothing drawn."""
     patch.setattr("pipeline.backtest.recipe.make_rivals", cheap_rivals)
-    patch.setattr("pipeline.backtest.page.page", lambda *_: "<!DOCTYPE html>")
+    patch.setattr("pipeline.backtest.recipe.page", lambda *_: "<!DOCTYPE html>")
 
 
 def later_scrambled(known: Known, day: int, seed: int = 1) -> Known:

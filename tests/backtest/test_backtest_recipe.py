@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,12 @@ import numpy as np
 import pytest
 from cities import midnight
 from distributed import Client
-from past import cheaply, city_with_silver, later_scrambled
+from past import cheap_rivals, cheaply, city_with_silver, later_scrambled
 
 from pipeline.backtest.folder import Folder
+from pipeline.backtest.known import Backtest, Known, read_known
 from pipeline.backtest.plan import Request
-from pipeline.backtest.recipe import (
-    Backtest,
-    Known,
-    collect,
-    default_folder,
-    read_known,
-    run_backtest,
-)
+from pipeline.backtest.recipe import collect, default_folder, run_backtest
 from pipeline.backtest.rivals import make_rivals
 from pipeline.config import Config
 from pipeline.errors import BusyError, ConfigError, MissingInputError
@@ -234,3 +229,26 @@ def test_a_folder_of_somebody_else_is_left_alone(config: Config, tmp_path: Path)
     with pytest.raises(ConfigError, match=r"holds thesis\.doc, which is none of ours"):
         run(config, tmp_path)
     assert (tmp_path / "thesis.doc").read_text() == "years of work"
+
+
+def test_what_a_kill_left_of_the_first_file_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / ".plan.json.part").write_text("{")
+    with Folder(tmp_path).locked():
+        assert Folder(tmp_path).kept() is None
+
+
+def test_units_with_other_rivals_are_not_mixed(
+    config: Config, patch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run(config, tmp_path)
+    next((tmp_path / "units").glob("*.npz")).unlink()
+
+    def fewer(config: Config, *_: Any) -> list[Any]:
+        every = cheap_rivals(config)
+        return [
+            replace(each, forecasters=dict(list(each.forecasters.items())[1:])) for each in every
+        ]
+
+    patch.setattr("pipeline.backtest.recipe.make_rivals", fewer)
+    with pytest.raises(ConfigError, match="with other baselines than the rest"):
+        run(config, tmp_path)

@@ -22,9 +22,10 @@ from forecasts.bootstrap import interval
 from forecasts.calibration import deciles, number_test
 from pipeline.backtest import recipe
 from pipeline.backtest.folder import Folder
+from pipeline.backtest.known import Backtest, read_known
 from pipeline.backtest.page import introduction, page
 from pipeline.backtest.plan import Request
-from pipeline.backtest.recipe import Backtest, collect, read_known
+from pipeline.backtest.recipe import collect
 from pipeline.backtest.summary import best_baseline, by_hour, summarize
 from pipeline.backtest.table import show
 from pipeline.replay import counts_of, cut_blocks, nights_of

@@ -16,7 +16,7 @@ from forecasts.calibration import deciles
 from forecasts.coverage import coverage, shift_sums, shifts
 from forecasts.ranking import hottest
 from pipeline.backtest.districts import Districts
-from pipeline.backtest.recipe import Known
+from pipeline.backtest.known import Known
 from pipeline.backtest.rivals import Rivals
 from pipeline.backtest.tallies import (
     CURVE_SHARES,

@@ -9,6 +9,10 @@ them, is taken as negative binomial with the variance
 Clumping is closed under sums: counts of independent cells that are all clumped alike add up to one
 that is. What is shared is common to all parts of a sum, so it grows with its square.
 
+A series of thefts in one night runs over cells and hours: it clumps the sum of a district's shift,
+less the sum of a city's hour, and hardly any single cell-hour; the rate of a single cell-hour is
+known far less well than that of a sum. So each of the three has its law.
+
 - Cameron and Trivedi 2013, Regression Analysis of Count Data, 2nd ed., section 3.3: the negative
   binomials with linear (NB1) and quadratic (NB2) variance. ``N`` has the size ``r = M / d`` and the
   chance ``1 / (1 + d)``, ``d = clumping + shared M`` being what the variance has above Poisson's,
@@ -24,6 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, gammaln, xlogy
+
+from forecasts.sums import Sums
 
 Floats = NDArray[np.float64]
 LEVEL = 0.9
@@ -126,6 +132,24 @@ class CountLaw:
 POISSON = CountLaw()
 
 
+@dataclass(frozen=True)
+class CountLaws:
+    """The laws of a target's counts: of a cell's hour, a district's shift, the city's hour."""
+
+    cell_hour: CountLaw = POISSON
+    district_shift: CountLaw = POISSON
+    city_hour: CountLaw = POISSON
+
+    def to_dict(self) -> dict[str, dict[str, float]]:
+        """The laws by name, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Mapping[str, Any]]) -> CountLaws:
+        """What ``to_dict`` gave."""
+        return cls(**{name: CountLaw.from_dict(law) for name, law in values.items()})
+
+
 def _means(mean: ArrayLike) -> Floats:
     m = np.asarray(mean, np.float64)
     bad = ~(np.isfinite(m) & (m >= 0))
@@ -142,30 +166,40 @@ def _log1p_per(d: Floats) -> Floats:
     return np.asarray(np.log1p(d) / np.where(d > 0, d, 1.0) + (d == 0))
 
 
-def fit_law(
-    means: ArrayLike, counts: ArrayLike, empty: float = 0.0, has_shared: bool = True
-) -> CountLaw:
-    """The likeliest law of ``counts`` around ``means``, (n,) each.
+def fit_laws(sums: Sums) -> CountLaws:
+    """The likeliest laws of ``sums``: of nights that the forecast was not fitted on, or they are
+    too narrow.
+    """
+    by_cell, by_shift, by_hour = sums.cell_hour, sums.district_shift, sums.city_hour
+    return CountLaws(
+        cell_hour=fit_law(by_cell[0], by_cell[1], by_cell[2]),
+        district_shift=fit_law(by_shift[0], by_shift[1]),
+        city_hour=fit_law(by_hour[0], by_hour[1]),
+    )
 
-    ``empty``: sum of the expected counts of further cell-hours, all without incidents and all
-    expected to have few: of cell-hours, only those with incidents need be told one by one.
-    Without ``has_shared`` nothing is shared: single cell-hours cannot tell it from clumping.
-    Without any count, Poisson's law.
+
+def fit_law(means: ArrayLike, counts: ArrayLike, weights: ArrayLike = 1.0) -> CountLaw:
+    """The likeliest law of ``counts`` around ``means``, (n,) each; small numbers where few tell.
+
+    ``weights``: how many counts each one stands for. What was given no chance says nothing and is
+    left out. Without any count, Poisson's law.
     """
     from scipy.optimize import minimize  # slow to load, and no night but one that fits needs it
 
     m, n = _means(means).ravel(), np.asarray(counts, np.float64).ravel()
-    if m.shape != n.shape or empty < 0:
-        raise ValueError(f"{m.size} means, {n.size} counts, {empty} expected elsewhere: give pairs")
+    if m.shape != n.shape:
+        raise ValueError(f"{m.size} means, {n.size} counts: give pairs")
+    w = np.broadcast_to(np.asarray(weights, np.float64), m.shape)[m > 0]
+    m, n = m[m > 0], n[m > 0]
     if not n.sum():
         return POISSON
 
     def loss(roots: Floats) -> float:
-        law = CountLaw(float(roots[0] ** 2), float(roots[-1] ** 2) if has_shared else 0.0)
-        none = empty * float(_log1p_per(np.array(law.clumping)))
-        return none - float(law.log_probability(m, n).sum())
+        law = CountLaw(float(roots[0] ** 2), float(roots[1] ** 2))
+        # Both numbers exponential with mean 1 beforehand: two incidents that met are no law yet.
+        return law.clumping + law.shared - float((w * law.log_probability(m, n)).sum())
 
-    # Squares of the roots: 0 can be reached and nothing below it.
-    start = np.sqrt([0.1, 0.02])[: 2 if has_shared else 1]
-    found = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-6}).x
-    return CountLaw(float(found[0] ** 2), float(found[-1] ** 2) if has_shared else 0.0)
+    # By their square roots: 0 can be reached, and nothing below it.
+    tolerance = {"xatol": 1e-4, "fatol": 1e-4}
+    found = minimize(loss, np.sqrt([0.1, 0.02]), method="Nelder-Mead", options=tolerance).x
+    return CountLaw(round(float(found[0] ** 2), 6), round(float(found[1] ** 2), 6))

@@ -1,51 +1,16 @@
-"""Whether intervals hold what they promise, on sums that have counts.
-
-A single cell and hour has next to no incidents, and any interval from 0 holds it. So intervals are
-judged on sums that people plan by: a district's shift, and the whole city's hour.
-"""
+"""Whether intervals hold what they promise, on sums that have counts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from forecasts.counting import LEVEL, CountLaw
+from forecasts.counting import LEVEL, CountLaw, CountLaws
+from forecasts.sums import Sums
 
-Floats = NDArray[np.float64]
-SHIFTS = 3  # of a day, eight hours each
-FIRST_SHIFT = 6  # local hour at which the first one begins
 LEAST = 0.5  # a sum expected to have less is not judged: 0 covers it whatever the law
-
-
-def shifts(local_hours: ArrayLike) -> NDArray[np.int64]:
-    """(hour,) the shift that each hour of a horizon falls in: 0, 1, 2 on its first day, then 3...
-
-    ``local_hours``: (hour,) hours of the day, or of the week, by the city's clock. A day is a day
-    of the horizon, which begins at the cutoff: three shifts each, whatever hour that is, so from
-    midnight the third one is the early morning and the late evening of one date.
-    """
-    hours = np.asarray(local_hours, np.int64)
-    days = max(round(len(hours) / 24), 1)
-    day = np.arange(len(hours)) * days // max(len(hours), 1)
-    return day * SHIFTS + (hours - FIRST_SHIFT) % 24 // 8
-
-
-def shift_sums(values: ArrayLike, district: ArrayLike, shift: ArrayLike, districts: int) -> Floats:
-    """(district, shift) sums of ``values`` (cell, hour).
-
-    ``district``: (cell,) index below ``districts``; cells with a negative one are left out.
-    ``shift``: (hour,), as ``shifts`` tells it.
-    """
-    v, d, s = np.asarray(values, np.float64), np.asarray(district), np.asarray(shift)
-    if v.shape != (len(d), len(s)):
-        raise ValueError(f"values are {v.shape}, but {len(d)} cells and {len(s)} hours have groups")
-    by_hour = np.zeros((districts, len(s)))
-    np.add.at(by_hour, d[d >= 0], v[d >= 0])
-    sums = np.zeros((districts, int(s.max(initial=-1)) + 1))
-    np.add.at(sums.T, s, by_hour.T)
-    return sums
 
 
 @dataclass(frozen=True)
@@ -90,3 +55,12 @@ def coverage(
     low, high = law.interval(m, level)
     below, above = int((n < low).sum()), int((n > high).sum())
     return Coverage(below, m.size - below - above, above)
+
+
+def coverages(laws: CountLaws, sums: Sums, level: float = LEVEL) -> dict[str, Coverage]:
+    """Coverage of the sums that have counts, each by its own law: districts' shifts, city hours."""
+    by_shift, by_hour = sums.district_shift, sums.city_hour
+    return {
+        "district_shift": coverage(laws.district_shift, by_shift[0], by_shift[1], level),
+        "city_hour": coverage(laws.city_hour, by_hour[0], by_hour[1], level),
+    }

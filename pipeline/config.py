@@ -55,10 +55,10 @@ class ModelConfig(Section):
     """How the model is made."""
 
     nights: int = Field(default=1095, ge=28)
-    empty_share: float = Field(default=0.01, gt=0, le=1)
-    holdout_nights: int = Field(default=28, ge=7)
+    empty_share: float = Field(default=0.025, gt=0, le=1)
+    holdout_nights: int = Field(default=56, ge=14)
     retrain_days: int = Field(default=28, ge=1)
-    rounds: int = Field(default=300, ge=1)
+    rounds: int = Field(default=240, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
 
     @model_validator(mode="after")

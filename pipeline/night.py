@@ -16,13 +16,15 @@ from scipy.sparse import csr_array
 
 from grids.counts import Events
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR, HourRange
+from grids.hours import EPOCH, HOUR, HOURS_OF_WEEK, HourRange
 from pipeline.delay import exposures, reported_share
 from pipeline.silver import Arrivals
 from pipeline.state import (
+    DAY_SLOT_OF,
     HALF_LIVES,
     HOUR_SLOT_OF,
     HOUR_SLOTS,
+    PART_SLOT_OF,
     SLOT_HALF_LIFE,
     Floats,
     State,
@@ -32,10 +34,12 @@ from pipeline.state import (
 
 WEEK, MONTH, QUARTER, YEAR = range(4)  # places of the half-lives 7, 28, 90 and 365 days
 RECENT_DAYS = 63  # how far back single incidents are looked at
+ADAPTING = 10.0
+LEAST_RATE = 1e-7  # incidents per hour
 UNIFORM_SHARE = 0.01  # keeps a cell without history from an infinite loss
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Place:
     """The grid's neighbourhoods: means over the cells one and two steps away.
 
@@ -97,6 +101,19 @@ class Night:
         return np.asarray(self.state.rate[:, self.members].sum(axis=1) / self._exposure[:-1])
 
     @cached_property
+    def adapted(self) -> Floats:
+        """(cell,) how far the target's rate has moved from the yearly one, as a factor.
+
+        From the year to the quarter, the month and the week, each drawn to the one before as by
+        ADAPTING incidents: a busy cell follows its last weeks, a quiet one its year.
+        """
+        rate = np.maximum(self.rates[:, YEAR], LEAST_RATE)
+        for half_life in (QUARTER, MONTH, WEEK):
+            hours = self._exposure[half_life]
+            rate = rate * (self.rates[:, half_life] * hours + ADAPTING) / (rate * hours + ADAPTING)
+        return np.asarray(rate / np.maximum(self.rates[:, YEAR], LEAST_RATE))
+
+    @cached_property
     def all_rates(self) -> Floats:
         """(cell, half-life) rate of all categories together, per hour."""
         return np.asarray(self.state.rate.sum(axis=1) / self._exposure[:-1])
@@ -110,8 +127,7 @@ class Night:
     @cached_property
     def hour_rates(self) -> Floats:
         """(cell, hour of day) smoothed over three hours with weights 1, 2, 1."""
-        plain = self.slot_rates[:, :HOUR_SLOTS]
-        return (np.roll(plain, 1, axis=1) + 2 * plain + np.roll(plain, -1, axis=1)) / 4
+        return _smoothed(self.slot_rates[:, :HOUR_SLOTS])
 
     @cached_property
     def of_week(self) -> NDArray[np.int64]:
@@ -119,16 +135,74 @@ class Night:
         return self.hours.hours_of_week(self.spec.zone).astype(np.int64)
 
     @cached_property
-    def week_factor(self) -> Floats:
-        """(hour,) the city's hour of week against its mean, 1 where nothing is known."""
+    def week_factors(self) -> Floats:
+        """(hour of week,) the city's hour of week against its mean, 1 where nothing is known."""
+        return self._week_factors(self.state.week[:, self.members].sum(axis=1))
+
+    def _week_factors(self, counts: Floats) -> Floats:
         exposure = self.state.week_exposure
-        counts = self.state.week[:, self.members].sum(axis=1)
         if counts.sum() <= 0 or exposure.sum() <= 0:
-            return np.ones(len(self.hours))
+            return np.ones(HOURS_OF_WEEK)
         mean = counts.sum() / exposure.sum()
         # One week's worth of the mean keeps an hour of week that has not occurred yet at 1.
-        factor: Floats = (counts + mean) / (exposure + 1.0) / mean
-        return factor[self.of_week]
+        return np.asarray((counts + mean) / (exposure + 1.0) / mean)
+
+    @cached_property
+    def week_factor(self) -> Floats:
+        """(hour,) the factors of the hours ahead."""
+        return self.week_factors[self.of_week]
+
+    @cached_property
+    def _mixed_week(self) -> Floats:
+        """(cell, hour of week) rate by the target's groups, each with the city's clock of its own.
+
+        A cell of bars and one of offices differ in what happens there, and so in when.
+        """
+        yearly = self.state.rate[:, self.members, YEAR] / self._exposure[YEAR]
+        clocks = [self._week_factors(self.state.week[:, member]) for member in self.members]
+        return np.asarray(yearly @ np.array(clocks))
+
+    @cached_property
+    def mixture(self) -> Floats:
+        """(cell, hour) expected count: every group's yearly rate x its own hour of week."""
+        return self._mixed_week[:, self.of_week]
+
+    @cached_property
+    def slot_counts(self) -> Floats:
+        """(cell, slot) decayed numbers of the target's incidents."""
+        return np.asarray(self.state.slot[:, self.members].sum(axis=1))
+
+    @cached_property
+    def own_hours(self) -> Floats:
+        """(cell, hour) the cell's own hours of day against the mixture, smoothed."""
+        return self._own_clock(HOUR_SLOT_OF, 1.0, smooth=True)
+
+    @cached_property
+    def own_parts(self) -> Floats:
+        """(cell, hour) the cell's own parts of the week against the mixture."""
+        return self._own_clock(PART_SLOT_OF, 2.0, smooth=False)
+
+    @cached_property
+    def own_days(self) -> Floats:
+        """(cell, hour) the cell's own days of the week against the mixture."""
+        return self._own_clock(DAY_SLOT_OF, 3.0, smooth=False)
+
+    def _own_clock(self, slot_of: NDArray[np.int64], prior: float, smooth: bool) -> Floats:
+        """(cell, hour) how much of a cell's incidents fall into this slot, against the mixture.
+
+        Drawn to 1 as by ``prior`` incidents; ``smooth``: over three slots with weights 1, 2, 1.
+        """
+        slots = np.unique(slot_of)
+        at = np.searchsorted(slots, slot_of)
+        members = np.equal.outer(at, np.arange(len(slots))) / np.bincount(at)
+        share = self._mixed_week @ (members * self.state.slot_exposure[slots])
+        counts = self.slot_counts[:, slots]
+        total = counts.sum(axis=1) + 0.5
+        expected = share * (total / (share.sum(axis=1) + 1e-12))[:, None]
+        if smooth:
+            counts, expected = _smoothed(counts), _smoothed(expected)
+        ratio: Floats = (counts + prior) / (expected + prior)
+        return ratio[:, at[self.of_week]]
 
     @cached_property
     def ring1(self) -> Floats:
@@ -160,3 +234,9 @@ class Night:
     def local_times(self) -> list[datetime]:
         """(hour,) local starts of the hours ahead."""
         return list(self.hours.times.tz_convert(self.spec.zone).to_pydatetime())
+
+
+def _smoothed(slots: Floats) -> Floats:
+    """(cell, slot) each with its neighbours round the clock, with weights 1, 2, 1."""
+    before, after = np.roll(slots, 1, axis=1), np.roll(slots, -1, axis=1)
+    return np.asarray((before + 2 * slots + after) / 4)

@@ -12,21 +12,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cluster.lazy import LazyCluster
-from forecasts.counting import POISSON
 from forecasts.layers import write_layers
 from forecasts.schema import Forecast, TargetForecast, counted_target
 from forecasts.store import find_run, prune, publish, run_name, stage
 from grids.cube import CubeInfo
 from grids.hours import latest_cutoff
 from grids.snapshots import expire_nights, open_repository
-from pipeline.baselines.recipe import BASELINES
 from pipeline.config import Config
 from pipeline.cubing import append, latest_state, state_at
 from pipeline.deliveries import take_deliveries
+from pipeline.districts import read_districts
 from pipeline.enough import require_enough
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.job import Job, is_of, manifest_of, run_id
-from pipeline.learning.model import Model, find_model, predict, save_model
+from pipeline.learning.model import Model, find_model, save_model
 from pipeline.log import StageLog
 from pipeline.night import Night, Place
 from pipeline.plainly import plainly
@@ -145,9 +144,9 @@ def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
         from pipeline.learning.train import train  # likewise
 
         known = _known(job, info)
-        for model in train(
-            config, city, info.categories, missing, known, state, job.cluster.client
-        ):
+        districts = read_districts(job.store.silver, info.grid, job.cutoff).of_cell
+        client = job.cluster.client
+        for model in train(config, city, info.categories, missing, known, state, districts, client):
             save_model(root, model, config.fingerprint)
             found[model.target] = model
     return [model for model in found.values() if model is not None]
@@ -178,9 +177,9 @@ def _forecast(job: Job, info: CubeInfo, city: City, state: State, models: list[M
 
 def target_forecast(model: Model, night: Night) -> TargetForecast:
     """What is issued for a night: the model where it won, else the best baseline."""
-    baseline = BASELINES[model.baseline](night)
-    expected = predict(model.booster, night) if model.booster is not None else baseline
-    return counted_target(model.target, expected, baseline, model.label, POISSON)
+    baseline = model.best_baseline()(night)
+    expected = model.issued()(night) if model.wins else baseline
+    return counted_target(model.target, expected, baseline, model.label, model.laws.cell_hour)
 
 
 def _publish(job: Job, forecast: Forecast, manifest: dict[str, Any]) -> Outcome:

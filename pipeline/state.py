@@ -28,13 +28,16 @@ HALF_LIVES = 24.0 * np.array([7.0, 28.0, 90.0, 365.0])  # hours
 SLOT_HALF_LIFE = 24.0 * 180
 WEEK_HALF_LIFE = 24.0 * 365
 
-# A cell's slots: the 24 hours of the day, then 4 parts of the day on weekdays and on weekends.
+# A cell's slots: the 24 hours of the day, 4 parts of the day on weekdays and on weekends, 7 days.
 HOUR_SLOTS = 24
 PART_SLOTS = 8
-SLOTS = HOUR_SLOTS + PART_SLOTS
+DAY_SLOTS = 7
+SLOTS = HOUR_SLOTS + PART_SLOTS + DAY_SLOTS
 _WEEK = np.arange(HOURS_OF_WEEK)
 HOUR_SLOT_OF = _WEEK % 24
 PART_SLOT_OF = HOUR_SLOTS + (_WEEK % 24) // 6 + 4 * (_WEEK // 24 >= 5)
+DAY_SLOT_OF = HOUR_SLOTS + PART_SLOTS + _WEEK // 24
+SLOTS_OF = (HOUR_SLOT_OF, PART_SLOT_OF, DAY_SLOT_OF)
 
 
 # Names what is kept: sums of another form are of no use.
@@ -161,7 +164,7 @@ def _advance_slots(
     slot = state.slot * 0.5 ** (elapsed / SLOT_HALF_LIFE)
     count = state.slot_count.copy()
     weight = sign * 0.5 ** (age / SLOT_HALF_LIFE)
-    for slot_of in (HOUR_SLOT_OF, PART_SLOT_OF):
+    for slot_of in SLOTS_OF:
         at = place * SLOTS + slot_of[of_week]
         # Few slots change in a night: touch those alone.
         touched, where = np.unique(at, return_inverse=True)
@@ -180,8 +183,8 @@ def _advance_exposure(state: State, cutoff: datetime, zone: ZoneInfo) -> tuple[F
     elapsed = (cutoff - state.as_of) / HOUR
     slots = state.slot_exposure * 0.5 ** (elapsed / SLOT_HALF_LIFE)
     weight = 0.5 ** (age / SLOT_HALF_LIFE)
-    slots += np.bincount(HOUR_SLOT_OF[of_week], weight, minlength=SLOTS)
-    slots += np.bincount(PART_SLOT_OF[of_week], weight, minlength=SLOTS)
+    for slot_of in SLOTS_OF:
+        slots += np.bincount(slot_of[of_week], weight, minlength=SLOTS)
     weeks = state.week_exposure * 0.5 ** (elapsed / WEEK_HALF_LIFE)
     weight = 0.5 ** (age / WEEK_HALF_LIFE)
     return slots, weeks + np.bincount(of_week, weight, minlength=HOURS_OF_WEEK)

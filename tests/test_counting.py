@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -6,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from forecasts.counting import POISSON, CountLaw, fit_law
+from forecasts.counting import POISSON, CountLaw, CountLaws, fit_law, fit_laws
+from forecasts.sums import joined, sums_of
 
 MEANS = np.array([1e-6, 0.003, 0.1, 0.2, 0.5, 1, 2, 3.3, 8, 30, 200])
 LAWS = [POISSON, CountLaw(0.3, 0), CountLaw(0.1, 0.05), CountLaw(1e-6, 0), CountLaw(0, 0.2)]
@@ -99,17 +101,49 @@ def test_the_fit_finds_what_was_drawn():
     assert law.shared == pytest.approx(0.04, rel=0.15)
 
 
-def test_empty_cell_hours_need_not_be_told_one_by_one():
+def test_counts_that_are_alike_can_be_told_once():
     rng = np.random.default_rng(6)
-    means = rng.gamma(0.5, 0.02, 200_000)
+    means = rng.choice([0.01, 0.3], 100_000)
     counts = drawn(rng, means, 0.3, 0)
-    some = counts > 0
-    law = fit_law(means[some], counts[some], empty=means[~some].sum(), has_shared=False)
-    assert law.shared == 0
-    assert law.clumping == pytest.approx(0.3, rel=0.1)
-    assert law.clumping == pytest.approx(
-        fit_law(means, counts, has_shared=False).clumping, rel=1e-3
-    )
+    pairs, number = np.unique(np.stack([means, counts]), axis=1, return_counts=True)
+    told_once, all_told = fit_law(pairs[0], pairs[1], number), fit_law(means, counts)
+    assert told_once.variance(0.3) == pytest.approx(all_told.variance(0.3), rel=1e-3)
+    assert told_once.variance(0.3) == pytest.approx(0.3 * 1.3, rel=0.03)
+
+
+def test_each_kind_of_sum_gets_its_own_law():
+    # Cell-hours are clumped, and districts are busy for a whole shift.
+    rng = np.random.default_rng(8)
+    district, shift = np.repeat(np.arange(4), 50), np.repeat(np.arange(3), 8)
+    nights = []
+    for _ in range(60):
+        expected = rng.gamma(0.5, 0.04, (200, 24))
+        busy = rng.gamma(1 / 0.2, 0.2, (4, 3))[district][:, shift]
+        counts = rng.negative_binomial(expected * busy / 0.5, 1 / 1.5)
+        nights.append(sums_of(expected, counts, district, shift))
+    laws = fit_laws(joined(nights))
+    assert laws.cell_hour.variance(0.1) == pytest.approx(0.1 * 1.5 + 0.2 * 0.1**2, rel=0.1)
+    mean = 50 * 8 * 0.02
+    wanted = mean * 1.5 + 0.2 * mean**2
+    assert laws.district_shift.variance(mean) == pytest.approx(wanted, rel=0.2)
+    # Four districts go their own ways: of a city's hour they share a quarter of it.
+    mean = 200 * 0.02
+    assert laws.city_hour.variance(mean) == pytest.approx(mean * 1.5 + 0.05 * mean**2, rel=0.15)
+
+
+def test_what_was_given_no_chance_leaves_the_fit_alone():
+    rng = np.random.default_rng(9)
+    means = np.full(3000, 3.0)
+    counts = drawn(rng, means, 0.5, 0)
+    with_one = fit_law(np.append(means, 0.0), np.append(counts, 1))
+    assert with_one == fit_law(means, counts)
+
+
+def test_two_incidents_that_met_are_no_law_yet():
+    # Likeliest by itself would be a clumping of 1.
+    means, counts = np.full(40, 0.01), np.append(np.zeros(39), 2)
+    law = fit_law(means, counts)
+    assert 0 < law.clumping + law.shared < 0.7
 
 
 def test_poisson_counts_and_none_at_all_are_poissons():
@@ -124,6 +158,8 @@ def test_a_law_goes_through_its_record():
     law = CountLaw(0.25, 0.0125)
     assert law.to_dict() == {"clumping": 0.25, "shared": 0.0125}
     assert CountLaw.from_dict(law.to_dict()) == law
+    laws = CountLaws(city_hour=law)
+    assert CountLaws.from_dict(json.loads(json.dumps(laws.to_dict()))) == laws
 
 
 @pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf])

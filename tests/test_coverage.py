@@ -3,29 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from forecasts.counting import POISSON, CountLaw
-from forecasts.coverage import Coverage, coverage, shift_sums, shifts
-
-
-def test_three_shifts_a_day_from_six():
-    assert shifts(np.arange(24)).tolist() == [2] * 6 + [0] * 8 + [1] * 8 + [2] * 2
-    assert shifts((np.arange(24) + 6) % 24).tolist() == [0] * 8 + [1] * 8 + [2] * 8
-    assert shifts(np.arange(24) + 24 * 5).tolist() == shifts(np.arange(24)).tolist()
-
-
-@pytest.mark.parametrize("hours", [23, 24, 25, 48, 71, 73])
-def test_days_of_any_length_have_three_shifts(hours):
-    found = shifts((np.arange(hours) + 6) % 24)
-    assert set(found) == set(range(3 * round(hours / 24)))
-    assert np.bincount(found).min() >= 7
-
-
-def test_sums_by_district_and_shift_by_hand():
-    values = np.arange(12).reshape(3, 4)
-    sums = shift_sums(values, [1, -1, 1], [0, 0, 2, 1], districts=2)
-    assert sums.tolist() == [[0, 0, 0], [18, 14, 12]]
-    with pytest.raises(ValueError, match="but 2 cells and 4 hours have groups"):
-        shift_sums(values, [0, 0], [0, 0, 0, 0], 1)
+from forecasts.counting import POISSON, CountLaw, CountLaws
+from forecasts.coverage import Coverage, coverage, coverages
+from forecasts.sums import Sums
 
 
 def test_coverage_by_hand():
@@ -49,3 +29,12 @@ def test_the_right_law_covers_nine_tenths_where_counts_are_small_too():
         assert coverage(CountLaw(0.4, 0.03), means, counts).share == pytest.approx(0.9, abs=0.03)
         if low >= 5:
             assert coverage(POISSON, means, counts).share < 0.86
+
+
+def test_every_kind_of_sum_is_judged_by_its_own_law():
+    eights = np.array([[8.0] * 4, [3, 4, 12, 13]])
+    sums = Sums(np.zeros((3, 0)), district_shift=eights, city_hour=eights)
+    wide = CountLaw(1.0, 0.0)  # of 8: 2..13 holds 0.909
+    found = coverages(CountLaws(district_shift=POISSON, city_hour=wide), sums)
+    assert found == {"district_shift": Coverage(1, 2, 1), "city_hour": Coverage(0, 4, 0)}
+    assert coverages(CountLaws(), sums, level=0.99)["district_shift"] == Coverage(0, 4, 0)

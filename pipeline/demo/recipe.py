@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +13,15 @@ import pandas as pd
 from grids.cube import read_info
 from grids.hours import EPOCH, HOUR, latest_cutoff
 from grids.snapshots import BRANCH, open_repository
-from pipeline.baselines.recipe import BASELINES, Forecaster
+from pipeline.baselines.recipe import REFERENCE, Forecaster, forecaster
 from pipeline.config import Config
 from pipeline.demo.city import DemoCity
 from pipeline.demo.feed import write_feed
 from pipeline.demo.kinds import CATEGORIES
 from pipeline.demo.reports import report_versions
 from pipeline.demo.simulate import expected_given, simulate
-from pipeline.learning.model import find_model, predict
-from pipeline.learning.train import MODEL, Scores, score_nights
+from pipeline.learning.judging import judge
+from pipeline.learning.model import find_model
 from pipeline.load import load_config
 from pipeline.night import Night, Place
 from pipeline.nightly import Outcome, run_night
@@ -49,7 +49,8 @@ def run_demo(out: Path, now: datetime, city: DemoCity | None = None) -> Outcome:
     outcome = run_night(config, now, latest_cutoff(end, config.cutoff, config.zone))
     for model in outcome.manifest["models"]:
         cutoff = datetime.fromisoformat(outcome.manifest["as_of"])
-        model["holdout"] = score_beside_truth(config, city, versions, model["target"], cutoff)
+        truth = score_truth(config, city, versions, model["target"], cutoff)
+        model["holdout"] = {**model["holdout"], TRUTH: truth}
     return outcome
 
 
@@ -59,10 +60,10 @@ def demo_config(out: Path) -> Config:
     return load_config(CONFIGS / "demo.yaml")
 
 
-def score_beside_truth(
+def score_truth(
     config: Config, demo: DemoCity, versions: pd.DataFrame, target: str, cutoff: datetime
-) -> Scores:
-    """Scores of baselines, issued model and truth on the nights that its model was held to."""
+) -> dict[str, Any]:
+    """Scores of the truth on the nights that the target's candidate was held to."""
     store = Store(config.output.path)
     info = read_info(open_repository(store.cube).readonly_session(BRANCH).store)
     assert np.array_equal(info.grid.cells, demo.grid.cells), "the store is of another demo city"
@@ -73,12 +74,11 @@ def score_beside_truth(
     nights = [datetime.fromisoformat(text) for text in model.record["holdout_nights"]]
     known = read_arrivals(store.silver, info.grid, info.categories, model.cutoff)
     groups = config.targets[target]
-    rivals: dict[str, Forecaster] = dict(BASELINES)
-    if model.booster is not None:
-        rivals[MODEL] = partial(predict, model.booster)
-    rivals[TRUTH] = truth_of(demo, versions, groups)
+    rivals = {REFERENCE: forecaster(REFERENCE, {}), TRUTH: truth_of(demo, versions, groups)}
     members = tuple(info.categories.index(group) for group in groups)
-    return score_nights(place, cut_blocks(place, known, nights), members, rivals)
+    blocks = cut_blocks(place, known, nights)
+    one_district = np.zeros(len(info.grid), np.int64)
+    return judge(place, blocks, nights, members, rivals, one_district).scores[TRUTH]
 
 
 def truth_of(demo: DemoCity, versions: pd.DataFrame, groups: tuple[str, ...]) -> Forecaster:

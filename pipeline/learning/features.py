@@ -90,6 +90,11 @@ def _ring_of_all(night: Night) -> Floats:
     return _cells(np.asarray(night.place.ring1 @ night.all_rates)[:, MONTH])
 
 
+def _expected(night: Night) -> Floats:
+    """All that is known of a cell put together: how much, of what, when, and lately."""
+    return night.mixture * night.own_hours * night.adapted[:, None]
+
+
 FEATURES: tuple[Feature, ...] = (
     Feature("rate_7d", lambda n: _cells(n.rates[:, WEEK]), _rate),
     Feature("rate_28d", lambda n: _cells(n.rates[:, MONTH]), _rate),
@@ -110,6 +115,15 @@ FEATURES: tuple[Feature, ...] = (
     Feature("hour_of_day_ring1", _ring_of_hours, _rate),
     Feature("part_of_week", lambda n: n.over_hours(n.slot_rates, PART_SLOT_OF), _rate),
     Feature("part_of_week_ring1", _ring_of_parts, _rate),
+    Feature("hour_unsmoothed", lambda n: n.over_hours(n.slot_rates, HOUR_SLOT_OF), _rate),
+    Feature("mixture", lambda n: n.mixture, _rate),
+    Feature("own_hours", lambda n: n.own_hours, _ratio),
+    Feature("own_parts", lambda n: n.own_parts, _ratio),
+    Feature("own_days", lambda n: n.own_days, _ratio),
+    Feature("mixture_own_hours", lambda n: n.mixture * n.own_hours, _rate),
+    Feature("adapted", lambda n: _cells(n.adapted), _ratio),
+    Feature("adapted_rate", lambda n: _cells(n.adapted * n.rates[:, YEAR]), _rate),
+    Feature("expected", _expected, _rate),
     Feature("reference", lambda n: n.reference, _rate),
     Feature("blend", lambda n: n.blend, _rate),
     Feature("kernel", _kernel, _rate),

@@ -1,11 +1,13 @@
-"""The model of one target: used locally, whatever it was made on, and kept as XGBoost's own UBJ."""
+"""What is made for one target: used locally, whatever it was made on; kept as JSON and UBJ."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +15,9 @@ from uuid import uuid4
 import numpy as np
 import xgboost
 
+from forecasts.counting import CountLaws
 from grids.snapshots import tag_of
+from pipeline.baselines.recipe import BASELINES, Forecaster, Parameters, forecaster
 from pipeline.errors import ConfigError
 from pipeline.learning.features import FEATURE_NAMES, MISSING, night_codes
 from pipeline.night import Night
@@ -25,9 +29,9 @@ PARAMETERS: dict[str, Any] = {
     "tree_method": "hist",
     "max_bin": 256,
     "eta": 0.05,
-    "max_depth": 6,
-    "min_child_weight": 200.0,
-    "lambda": 50.0,
+    "max_depth": 8,
+    "min_child_weight": 30.0,
+    "lambda": 10.0,
     "colsample_bytree": 0.3,
     "seed": 20240901,
 }
@@ -35,21 +39,41 @@ PARAMETERS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Model:
-    """What is issued for a target: a booster, or the name of the baseline that it did not beat.
+    """What is made for a target: every baseline, and a booster that ``wins`` over them or not.
 
-    ``cutoff``: it was made from what was known then. ``record``: its scores and how it was made.
+    ``cutoff``: it was made from what was known then. ``baseline``: the best one, of ``baselines``,
+    each with its parameters. ``booster``: where it did not win, the candidate, None where there was
+    too little to learn from. ``laws``: how counts spread around what is issued. ``record``: scores
+    and how it was made.
     """
 
     target: str
     cutoff: datetime
     baseline: str
-    booster: xgboost.Booster | None
+    baselines: Mapping[str, Parameters]
+    booster: xgboost.Booster | None = None
+    wins: bool = False
+    laws: CountLaws = field(default_factory=CountLaws)
     record: dict[str, Any] = field(default_factory=dict)
+
+    def refitted(self, booster: xgboost.Booster) -> Model:
+        """The same with a booster that has learned from more nights."""
+        return replace(self, booster=booster)
+
+    def best_baseline(self) -> Forecaster:
+        """The best baseline, from a night to expected counts."""
+        return forecaster(self.baseline, self.baselines[self.baseline])
+
+    def issued(self) -> Forecaster:
+        """What is issued: the booster where it wins, else the best baseline."""
+        if self.wins and self.booster is not None:
+            return partial(predict, self.booster)
+        return self.best_baseline()
 
     @property
     def label(self) -> str:
         """How layers and records name what was issued."""
-        if self.booster is None:
+        if not self.wins:
             return f"baseline {self.baseline}"
         return f"xgboost {self.cutoff:%Y-%m-%dT%H:%MZ}"
 
@@ -78,6 +102,9 @@ def save_model(root: Path, model: Model, fingerprint: str) -> Path:
         "target": model.target,
         "cutoff": model.cutoff.isoformat(),
         "baseline": model.baseline,
+        "baselines": model.baselines,
+        "wins": model.wins,
+        "laws": model.laws.to_dict(),
         "features": list(FEATURE_NAMES),
         "parameters": PARAMETERS,
         "record": model.record,
@@ -107,7 +134,8 @@ def find_model(
 def _load_model(folder: Path) -> Model | None:
     description = json.loads((folder / "model.json").read_text())
     made_with = (tuple(description["features"]), description["parameters"])
-    if made_with != (FEATURE_NAMES, PARAMETERS):
+    knows = description["baselines"].keys() == BASELINES.keys()
+    if made_with != (FEATURE_NAMES, PARAMETERS) or not knows:
         return None
     booster = None
     if (folder / "model.ubj").exists():
@@ -116,6 +144,9 @@ def _load_model(folder: Path) -> Model | None:
         target=description["target"],
         cutoff=datetime.fromisoformat(description["cutoff"]),
         baseline=description["baseline"],
+        baselines=description["baselines"],
         booster=booster,
+        wins=description["wins"],
+        laws=CountLaws.from_dict(description["laws"]),
         record=description["record"],
     )

@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 
 from grids.hours import HourRange
 from pipeline.learning.features import build_features
+from pipeline.night import Night
 from pipeline.replay import Block, City, counts_of, nights_of
+from pipeline.state import Floats
+
+EVEN = 0.25  # of the empty cell-hours that are taken, which share is taken anywhere
 
 
 @dataclass(frozen=True)
@@ -25,24 +29,38 @@ class Rows:
 def training_rows(city: City, block: Block, members: tuple[int, ...], empty_share: float) -> Rows:
     """All cell-hours with an incident, and a share of the empty ones with weight 1 / share.
 
-    Expectations, and so calibration and the log score, stay those of all cell-hours. Which empty
-    ones are taken hangs on cell and hour alone, so that it is the same in every run and split.
+    Expectations, and so calibration and the log score, stay those of all cell-hours.
     """
     parts = []
     for night in nights_of(city, block, members):
         counts = counts_of(night, block.labels)
-        chosen = sampled(city.cell_keys, night.hours, empty_share) | (counts > 0)
+        share = sampling_shares(night, empty_share)
+        chosen = sampled(city.cell_keys, night.hours, share) | (counts > 0)
         cells, hours = np.nonzero(chosen)
         label = counts[cells, hours].astype(np.float32)
-        weight = np.where(label > 0, 1.0, 1.0 / empty_share).astype(np.float32)
+        weight = np.where(label > 0, 1.0, 1.0 / share[cells, hours]).astype(np.float32)
         parts.append((build_features(night, cells, hours), label, weight))
     codes, labels, weights = zip(*parts, strict=True)
     joined = (np.concatenate(codes), np.concatenate(labels), np.concatenate(weights))
     return Rows(*joined, nights=len(block.nights))
 
 
-def sampled(cell_keys: NDArray[np.uint64], hours: HourRange, share: float) -> NDArray[np.bool_]:
-    """(cell, hour) mask that takes ``share`` of all cell-hours by a hash (SplitMix64's finaliser).
+def sampling_shares(night: Night, empty_share: float) -> Floats:
+    """(cell, hour) with which share an empty cell-hour is taken, ``empty_share`` on average.
+
+    A quarter of them evenly, the others where incidents are expected: an hour without one tells
+    more of a cell that has many.
+    """
+    expected = night.blend
+    even = np.ones_like(expected)
+    relative = expected / expected.mean() if expected.any() else even
+    return np.asarray(np.minimum(empty_share * (EVEN * even + (1 - EVEN) * relative), 1.0))
+
+
+def sampled(cell_keys: NDArray[np.uint64], hours: HourRange, shares: Floats) -> NDArray[np.bool_]:
+    """(cell, hour) mask that takes each cell-hour with its share, by a hash of cell and hour.
+
+    So the same ones are taken in every run and split of the work. SplitMix64's finaliser:
 
     Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
     """
@@ -51,4 +69,4 @@ def sampled(cell_keys: NDArray[np.uint64], hours: HourRange, share: float) -> ND
     key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     key ^= key >> np.uint64(31)
-    return np.asarray(key <= np.uint64(min(int(share * 2.0**64), 2**64 - 1)))
+    return np.asarray((key >> np.uint64(11)) * 2.0**-53 < shares)

@@ -1,68 +1,60 @@
-"""Making a night's models from what was known at its cutoff, and issuing one only where it wins."""
+"""Making a night's models from what was known at its cutoff, and issuing one only where it wins.
+
+A candidate is fitted without the newest mature nights and held to every baseline on them. Where the
+interval of its gain over the best one lies above 0, it is fitted again on all nights and issued;
+else that baseline is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import xgboost
-from distributed import Client
+from distributed import Client, Future
 from numpy.typing import NDArray
 
 from cluster.gpu import gpu_count
-from forecasts import scores
-from grids.hours import HOUR, nightly_cutoffs
-from pipeline.baselines.recipe import BASELINES, REFERENCE, Forecaster
+from grids.hours import HOUR
+from pipeline.baselines.recipe import (
+    BASELINES,
+    REFERENCE,
+    Parameters,
+    fit_baselines,
+    forecaster,
+)
 from pipeline.config import Config
-from pipeline.delay import maturity, reported_share
 from pipeline.errors import ConfigError
 from pipeline.learning.fit import fit_booster
+from pipeline.learning.judging import Judged, judge
 from pipeline.learning.model import Model, predict
+from pipeline.learning.plan import Plan, plan_nights
 from pipeline.learning.rows import Rows, training_rows
-from pipeline.replay import (
-    Block,
-    City,
-    counts_of,
-    cut_blocks,
-    mature_nights,
-    nights_of,
-)
+from pipeline.replay import Block, City, cut_blocks
 from pipeline.silver import Arrivals
-from pipeline.state import Floats, State
+from pipeline.state import State
 
-WARM_UP = timedelta(days=28)  # no night is learned from whose rates are younger than this
 MIN_FIT_NIGHTS = 56
 MIN_FIT_INCIDENTS = 500
 MODEL = "model"
-AREA_SHARES = (0.01, 0.02, 0.05, 0.1)
-
-Scores = dict[str, dict[str, Any]]
+BASELINE_BLOCKS = 3  # of the newest nights that baselines choose on: more than they look at
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Which past nights a model is fitted on, and which newer ones it is held to."""
+class Past:
+    """The past on a cluster: ``fit`` and ``rest`` are blocks of the plan's nights."""
 
-    fit: tuple[datetime, ...]
-    holdout: tuple[datetime, ...]
-    wait: timedelta
-
-
-def plan_nights(config: Config, city: City, state: State) -> Plan:
-    """Nights whose labels are mature at the state's cutoff; the newest are held out."""
-    cutoff = state.as_of
-    wait = maturity(reported_share(state.delay, cutoff))
-    nights = nightly_cutoffs(city.spec.started + WARM_UP, cutoff, config.cutoff, config.zone)
-    mature = mature_nights(city, nights, cutoff, wait)[-config.model.nights :]
-    held = config.model.holdout_nights
-    # Horizons of several days overlap: no hour may be learned from and judged on.
-    apart = held + config.horizon_days - 1
-    return Plan(tuple(mature[:-apart]), tuple(mature[-held:]), wait)
+    client: Client
+    city: Future[City]
+    districts: NDArray[np.int64]
+    fit: tuple[Future[Block], ...]
+    rest: tuple[Future[Block], ...]
+    plan: Plan
 
 
 def train(
@@ -72,97 +64,113 @@ def train(
     targets: Sequence[str],
     arrivals: Arrivals,
     state: State,
+    districts: NDArray[np.int64],
     client: Client,
 ) -> list[Model]:
     """A model of every target from ``arrivals``, which are all that is known at the state's cutoff.
 
-    Raises ConfigError where a GPU is asked for and none is here.
+    ``districts``: (cell,) index of each cell's district. Raises ConfigError where a GPU is asked
+    for and none is here.
     """
     if config.model.device == "cuda" and gpu_count() == 0:
         raise ConfigError("model.device is cuda, but no NVIDIA GPU is here: use cpu")
     plan = plan_nights(config, city, state)
-    shared = client.scatter(city, broadcast=True)
-    fit_blocks = [client.scatter(block) for block in cut_blocks(city, arrivals, plan.fit)]
-    held_blocks = [client.scatter(block) for block in cut_blocks(city, arrivals, plan.holdout)]
-    models = []
-    for target in targets:
-        began = perf_counter()
-        members = tuple(categories.index(group) for group in config.targets[target])
-        booster, size = _fit(config, shared, fit_blocks, members, client)
-        judged = client.submit(_judge, shared, held_blocks, members, booster)
-        held = judged.result() if plan.holdout else {}
-        model = _issue(target, state.as_of, booster, held)
-        model.record.update(describe(plan, size, perf_counter() - began))
-        models.append(model)
-    return models
+    past = Past(
+        client,
+        client.scatter(city, broadcast=True),
+        districts,
+        tuple(client.scatter(block) for block in cut_blocks(city, arrivals, plan.fit)),
+        tuple(client.scatter(block) for block in cut_blocks(city, arrivals, plan.rest)),
+        plan,
+    )
+    members = {t: tuple(categories.index(g) for g in config.targets[t]) for t in targets}
+    return [_train_one(config, target, state.as_of, members[target], past) for target in targets]
 
 
-def _fit(
-    config: Config, city: Any, blocks: Sequence[Any], members: tuple[int, ...], client: Client
-) -> tuple[xgboost.Booster | None, dict[str, int]]:
-    """The candidate, or None where there is too little to learn from; and what it learned from."""
+def _train_one(
+    config: Config, target: str, cutoff: datetime, members: tuple[int, ...], past: Past
+) -> Model:
+    began = perf_counter()
+    fit_rows = _rows(config, past.fit, members, past)
+    size = _size(past.client, fit_rows)
+    candidate = _fit(config, fit_rows, size, past.client)
+    fitted = past.client.submit(
+        fit_baselines, past.city, past.fit[-BASELINE_BLOCKS:], members
+    ).result()
+    held = None
+    if past.plan.holdout:
+        held = past.client.submit(
+            _judge, past.city, past.rest, past.plan.holdout, members, fitted, candidate,
+            past.districts,
+        ).result()  # fmt: skip
+    model = decide(target, cutoff, fitted, candidate, held)
+    if model.wins:
+        rows = [*fit_rows, *_rows(config, past.rest, members, past)]
+        size = _size(past.client, rows)
+        booster = fit_booster(past.client, rows, config.model.rounds, config.model.device)
+        model = model.refitted(booster)
+    model.record.update(describe(past.plan, size, perf_counter() - began))
+    return model
+
+
+def _rows(
+    config: Config, blocks: Sequence[Future[Block]], members: tuple[int, ...], past: Past
+) -> list[Future[Rows]]:
     share = config.model.empty_share
-    futures = [client.submit(training_rows, city, block, members, share) for block in blocks]
-    sizes = client.gather([client.submit(_size, rows) for rows in futures])
-    size = {name: sum(part[name] for part in sizes) for name in ("rows", "incidents", "nights")}
-    if size["nights"] < MIN_FIT_NIGHTS or size["incidents"] < MIN_FIT_INCIDENTS:
-        return None, size
-    return fit_booster(client, futures, config.model.rounds, config.model.device), size
+    submit = past.client.submit
+    return [submit(training_rows, past.city, block, members, share) for block in blocks]
 
 
-def _size(rows: Rows) -> dict[str, int]:
+def _size(client: Client, rows: Sequence[Future[Rows]]) -> dict[str, int]:
+    sizes = client.gather([client.submit(_size_of, part) for part in rows])
+    return {name: sum(part[name] for part in sizes) for name in ("rows", "incidents", "nights")}
+
+
+def _size_of(rows: Rows) -> dict[str, int]:
     return {"rows": len(rows.counts), "incidents": int(rows.counts.sum()), "nights": rows.nights}
 
 
-def score_nights(
-    city: City, blocks: Sequence[Block], members: tuple[int, ...], rivals: Mapping[str, Forecaster]
-) -> Scores:
-    """Scores of every rival on the nights of the blocks, each made from what was known then."""
-    expected: dict[str, list[Floats]] = {name: [] for name in rivals}
-    counts = []
-    for block in blocks:
-        for night in nights_of(city, block, members):
-            counts.append(counts_of(night, block.labels))
-            for name, forecaster in rivals.items():
-                expected[name].append(forecaster(night))
-    happened = np.concatenate(counts, axis=1)
-    forecasts = {name: np.concatenate(parts, axis=1) for name, parts in expected.items()}
-    return {name: _score(m, happened, forecasts[REFERENCE]) for name, m in forecasts.items()}
-
-
-def _score(expected: Floats, counts: NDArray[np.int64], reference: Floats) -> dict[str, Any]:
-    incidents = int(counts.sum())
-    log_score = scores.poisson_log_score(expected, counts)
-    yardstick = scores.poisson_log_score(reference, counts)
-    found = {
-        "incidents": incidents,
-        "expected": float(expected.sum()),
-        "log_score": log_score,
-        "gain_over_reference": scores.information_gain(log_score, yardstick, incidents),
-        "auc": scores.auc(expected, counts),
-        "average_precision": scores.average_precision(expected, counts),
-        **{f"hit_rate_{s:.0%}": scores.hit_rate(expected, counts, s) for s in AREA_SHARES},
-    }
-    # JSON has no nan: a score that nothing can be said about is null.
-    return {name: None if np.isnan(value) else value for name, value in found.items()}
+def _fit(
+    config: Config, rows: Sequence[Future[Rows]], size: Mapping[str, int], client: Client
+) -> xgboost.Booster | None:
+    """The candidate, or None where there is too little to learn from."""
+    if size["nights"] < MIN_FIT_NIGHTS or size["incidents"] < MIN_FIT_INCIDENTS:
+        return None
+    return fit_booster(client, rows, config.model.rounds, config.model.device)
 
 
 def _judge(
-    city: City, blocks: Sequence[Block], members: tuple[int, ...], booster: xgboost.Booster | None
-) -> Scores:
-    rivals = dict(BASELINES)
-    if booster is not None:
-        rivals[MODEL] = partial(predict, booster)
-    return score_nights(city, blocks, members, rivals)
+    city: City,
+    blocks: Sequence[Block],
+    nights: Sequence[datetime],
+    members: tuple[int, ...],
+    fitted: Mapping[str, Parameters],
+    candidate: xgboost.Booster | None,
+    districts: NDArray[np.int64],
+) -> Judged:
+    rivals = {name: forecaster(name, fitted[name]) for name in BASELINES}
+    if candidate is not None:
+        rivals[MODEL] = partial(predict, candidate)
+    return judge(city, blocks, nights, members, rivals, districts)
 
 
-def _issue(target: str, cutoff: datetime, booster: xgboost.Booster | None, held: Scores) -> Model:
-    """The candidate where it beats every baseline on the nights held out, else the best of them."""
-    judged = bool(held) and held[REFERENCE]["incidents"] > 0
-    totals = {name: held[name]["log_score"] for name in BASELINES} if judged else {REFERENCE: 0.0}
+def decide(
+    target: str,
+    cutoff: datetime,
+    fitted: Mapping[str, Parameters],
+    candidate: xgboost.Booster | None,
+    held: Judged | None,
+) -> Model:
+    """The candidate where its gain over the best baseline is above 0, the interval and all."""
+    if held is None or not held.incidents.sum():
+        return Model(target, cutoff, REFERENCE, fitted, candidate)
+    totals = {name: held.log_score[name].sum() for name in BASELINES}
     best = max(totals, key=lambda name: totals[name])
-    wins = judged and booster is not None and held[MODEL]["log_score"] > totals[best]
-    return Model(target, cutoff, best, booster if wins else None, {"holdout": held})
+    gain = held.paired_gain(MODEL, best) if candidate is not None else None
+    wins = gain is not None and gain["low"] > 0
+    laws = held.laws(MODEL if wins else best)
+    record = {"holdout": held.scores, "gain_over_best": gain}
+    return Model(target, cutoff, best, fitted, candidate, wins, laws, record)
 
 
 def describe(plan: Plan, size: Mapping[str, int], seconds: float) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from pipeline.errors import DataError
+from pipeline.sources.encoding import decoded
 
 BYTES_PER_PART = 2**25
 HEADER_BYTES = 2**16
@@ -69,16 +70,8 @@ def _as_utf8(text: bytes) -> bytes:
     try:
         text.decode("utf-8")
     except UnicodeDecodeError:
-        return b"\n".join(_line_as_utf8(line) for line in text.split(b"\n"))
+        return b"\n".join(decoded(line).encode() for line in text.split(b"\n"))
     return text
-
-
-def _line_as_utf8(line: bytes) -> bytes:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return line.decode("cp1252", errors="replace").encode()
-    return line
 
 
 def csv_names(path: str, delimiter: str = ",") -> list[str]:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
+from pipeline.sources.encoding import decoded_column
 
 ROWS_PER_PART = 200_000
 UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)  # what a damaged file raises
@@ -40,6 +41,10 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
         column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
     if pa.types.is_floating(column.type):
         return _numbers_as_text(column)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return decoded_column(column).fill_null("")
     return column.cast(pa.string()).fill_null("")
 
 

@@ -11,12 +11,16 @@ import pytest
 import xgboost
 from distributed import Client, LocalCluster
 
+from forecasts.counting import CountLaw, CountLaws
+from pipeline.baselines.recipe import BASELINES
 from pipeline.errors import ConfigError
 from pipeline.learning.features import FEATURE_NAMES, MISSING
 from pipeline.learning.fit import fit_booster
 from pipeline.learning.model import Model, find_model, predict, save_model
 from pipeline.learning.rows import Rows
 
+FITTED = {name: {"number": 0.1} for name in BASELINES}
+LAWS = CountLaws(CountLaw(0.1, 0.2), CountLaw(0.3, 0.4))
 MADE = datetime(2024, 5, 1, 6, tzinfo=UTC)
 
 
@@ -72,13 +76,14 @@ def booster(rounds: int = 3) -> xgboost.Booster:
 
 
 def test_a_model_comes_back_as_it_was(tmp_path: Path) -> None:
-    model = Model("all", MADE, "blend", booster(), {"note": 1})
+    model = Model("all", MADE, "blend", FITTED, booster(), True, LAWS, {"note": 1})
     folder = save_model(tmp_path, model, "abc")
     assert sorted(path.name for path in folder.iterdir()) == ["model.json", "model.ubj"]
     found = find_model(tmp_path, "all", "abc", MADE, 28)
     assert found is not None
     assert found.booster is not None
     assert (found.cutoff, found.baseline, found.record) == (MADE, "blend", {"note": 1})
+    assert (found.baselines, found.laws) == (FITTED, LAWS)
     rows = some_rows(300, seed=2)
     assert model.booster is not None
     np.testing.assert_array_equal(expected(found.booster, rows), expected(model.booster, rows))
@@ -86,17 +91,17 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_baseline_is_kept_and_named_as_one(tmp_path: Path) -> None:
-    save_model(tmp_path, Model("all", MADE, "reference", None), "abc")
+    save_model(tmp_path, Model("all", MADE, "reference", FITTED, booster()), "abc")
     found = find_model(tmp_path, "all", "abc", MADE, 28)
     assert found is not None
-    assert found.booster is None
     assert found.label == "baseline reference"
+    assert found.booster is not None  # the candidate that did not win
 
 
 def test_no_model_from_the_future_or_too_old_or_of_another_configuration(tmp_path: Path) -> None:
     for days in (0, 30, 60):
         made = MADE + timedelta(days=days)
-        save_model(tmp_path, Model("all", made, "blend", None, {"days": days}), "abc")
+        save_model(tmp_path, Model("all", made, "blend", FITTED, record={"days": days}), "abc")
 
     def found(at: datetime, fingerprint: str = "abc") -> int | None:
         model = find_model(tmp_path, "all", fingerprint, at, 28)

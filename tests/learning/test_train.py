@@ -12,12 +12,17 @@ import pytest
 import xgboost
 from cities import BOUNDS, Small, midnight, small_config
 from distributed import Client
+from numpy.typing import NDArray
 
+from forecasts.sums import Sums
 from grids.hexgrid import HexGrid
 from grids.hours import EPOCH, HOUR
+from pipeline.baselines.recipe import BASELINES
 from pipeline.config import Config
 from pipeline.learning.features import FEATURE_NAMES
-from pipeline.learning.train import MODEL, _issue, plan_nights, train
+from pipeline.learning.judging import Judged
+from pipeline.learning.plan import plan_nights
+from pipeline.learning.train import MODEL, decide, train
 from pipeline.night import Place
 from pipeline.nightly import run_night
 from pipeline.replay import City
@@ -68,23 +73,39 @@ def test_labels_are_mature(known: Known) -> None:
     assert 0.93 < (age[old] <= plan.wait / HOUR).mean() < 1
 
 
-def scores(reference: float, blend: float, model: float, incidents: int = 50) -> dict[str, Any]:
-    named = {"reference": reference, "blend": blend, MODEL: model}
-    return {name: {"log_score": s, "incidents": incidents} for name, s in named.items()}
+def district(city: City) -> NDArray[np.int64]:
+    """The whole city as one."""
+    return np.zeros(city.spec.cells, np.int64)
+
+
+def judged(best: float, model: float, noise: float, incidents: int = 5, nights: int = 28) -> Judged:
+    """Nightly log scores: the blend's, and the model's, which goes to and fro by ``noise``."""
+    week = np.where(np.arange(nights) // 7 % 2, noise, -noise)
+    score = {name: np.full(nights, best - 1.0) for name in BASELINES}
+    score |= {"blend": np.full(nights, best), MODEL: model + week}
+    nothing = Sums(np.zeros((3, 0)), np.zeros((2, 0)), np.zeros((2, 0)))
+    return Judged({}, score, np.full(nights, incidents), dict.fromkeys(score, nothing))
 
 
 @pytest.mark.parametrize(
     ("held", "label"),
     [
-        (scores(-10, -9, -8), f"xgboost {CUTOFF:%Y-%m-%dT%H:%MZ}"),
-        (scores(-10, -9, -9), "baseline blend"),
-        (scores(-8, -9, -8.5), "baseline reference"),
-        (scores(-3, -2, -1, incidents=0), "baseline reference"),
-        ({}, "baseline reference"),
+        (judged(-10, -9, 0.5), f"xgboost {CUTOFF:%Y-%m-%dT%H:%MZ}"),
+        (judged(-10, -9, 4.0), "baseline blend"),  # ahead, but not in every week
+        (judged(-10, -10, 0.0), "baseline blend"),
+        (judged(-10, -9, 0.5, nights=13), "baseline blend"),  # too few for an interval
+        (judged(-10, -9, 0.5, incidents=0), "baseline reference"),
+        (None, "baseline reference"),
     ],
 )
-def test_a_model_is_issued_only_where_it_wins(held: dict[str, Any], label: str) -> None:
-    assert _issue("all", CUTOFF, xgboost.Booster(), held).label == label
+def test_a_model_is_issued_only_where_it_surely_wins(held: Judged | None, label: str) -> None:
+    fitted: dict[str, Any] = {name: {} for name in BASELINES}
+    assert decide("all", CUTOFF, fitted, xgboost.Booster(), held).label == label
+
+
+def test_the_paired_gain_is_per_incident() -> None:
+    gain = judged(-10, -9, 0.0, incidents=4).paired_gain(MODEL, "blend")
+    assert gain == pytest.approx({"gain": 0.25, "low": 0.25, "high": 0.25})
 
 
 def test_a_bad_model_loses_to_the_best_baseline(
@@ -99,11 +120,14 @@ def test_a_bad_model_loses_to_the_best_baseline(
         return xgboost.train({"objective": "count:poisson"}, matrix, 1)
 
     monkeypatch.setattr("pipeline.learning.train.fit_booster", blind)
-    (model,) = train(config, city, config.grouping.names, ["violent"], arrivals, state, client)
+    (model,) = train(
+        config, city, config.grouping.names, ["violent"], arrivals, state, district(city), client
+    )
     held = model.record["holdout"]
     assert held[MODEL]["log_score"] < held["reference"]["log_score"]
-    assert model.booster is None
-    assert model.label in ("baseline reference", "baseline blend")
+    assert not model.wins
+    assert model.label == f"baseline {model.baseline}"
+    assert held[model.baseline]["log_score"] == max(held[name]["log_score"] for name in BASELINES)
 
 
 def test_too_little_for_a_model_issues_the_best_baseline(known: Known, client: Client) -> None:
@@ -111,6 +135,8 @@ def test_too_little_for_a_model_issues_the_best_baseline(known: Known, client: C
     cutoff = midnight(60)
     early = arrivals.until(cutoff)
     state = advance(empty_state(city.spec), early, cutoff, city.spec)
-    (model,) = train(config, city, config.grouping.names, ["all"], early, state, client)
+    (model,) = train(
+        config, city, config.grouping.names, ["all"], early, state, district(city), client
+    )
     assert model.booster is None
     assert MODEL not in model.record["holdout"]

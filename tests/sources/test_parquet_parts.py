@@ -102,3 +102,19 @@ def test_a_parquet_file_without_rows_is_an_error(parquet):
     pq.write_table(typed_table()[:0], parquet.source.path[0])
     with pytest.raises(MissingInputError, match="holds no rows"):
         read(parquet)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_text_that_is_no_utf8_is_read_as_windows_wrote_it(parquet, kind):
+    plain = pa.array([b"caf\xe9", b"caf\xc3\xa9", None]).cast(pa.string(), safe=False)
+    if pa.types.is_dictionary(kind):
+        indices = pa.array([0, 1, None], pa.int32())
+        offense = pa.DictionaryArray.from_arrays(indices, plain[:2], safe=False)
+    else:
+        offense = plain.cast(kind, safe=False)
+    columns = {"CASE": ["1", "2", "3"], "FROM": ["2024-04-01 05:30"] * 3, "OFFENSE": offense}
+    columns |= {"LAT": [39.74] * 3, "LON": [-105.0] * 3}
+    pq.write_table(pa.table(columns), parquet.source.path[0])
+    assert read(parquet)["OFFENSE"].tolist() == ["café", "café", ""]

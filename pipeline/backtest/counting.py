@@ -11,10 +11,10 @@ from scipy.special import gammaln, xlogy
 from scipy.stats import rankdata
 
 from forecasts.calibration import deciles
-from forecasts.counting import CountLaw
-from forecasts.coverage import coverage, shift_sums, shifts
+from forecasts.counting import CountLaws
+from forecasts.coverage import coverage
 from forecasts.ranking import hotspot_count, positions
-from pipeline.backtest.districts import Districts
+from forecasts.sums import shift_sums, shifts
 from pipeline.backtest.tallies import (
     CURVE_SHARES,
     DECILES,
@@ -23,6 +23,7 @@ from pipeline.backtest.tallies import (
     RATE_BINS,
     SCOPES,
 )
+from pipeline.districts import Districts
 from pipeline.night import Night
 
 Floats = NDArray[np.float64]
@@ -82,9 +83,9 @@ def count_held(night: Night, counts: Ints, districts: Districts, leads: int) -> 
 
 
 def count_made(
-    held: Held, expected: Floats, counts: Ints, districts: Districts, law: CountLaw | None
+    held: Held, expected: Floats, counts: Ints, districts: Districts, laws: CountLaws | None
 ) -> Made:
-    """``expected``, ``counts``: (cell, hour). Without a law counts are taken as Poisson."""
+    """``expected``, ``counts``: (cell, hour). Without laws counts are taken as Poisson."""
     _require_counts(expected, counts)
     cell, hour, count = held.cell, held.hour, held.count
     cells, longer = len(expected), (0, len(held.incidents) - counts.shape[1])
@@ -92,7 +93,7 @@ def count_made(
     gained = xlogy(count, expected[cell, hour]) - gammaln(count + 1)
     by_hour = np.bincount(hour, gained, counts.shape[1]) - expected.sum(axis=0)
     by_cell = np.bincount(cell, gained, cells) - expected.sum(axis=1)
-    chance = -np.expm1(-expected) if law is None else law.probability(expected)
+    chance = -np.expm1(-expected) if laws is None else laws.cell_hour.probability(expected)
     decile = deciles(expected)
     return Made(
         log_score=np.pad(by_hour, longer),
@@ -103,7 +104,7 @@ def count_made(
         decile_observed=_sums(decile[cell, hour], count, DECILES).astype(np.int64),
         district_expected=_by_district(expected.sum(axis=1), np.arange(cells), districts),
         bins=_rate_bins(expected, cell, hour),
-        covered=_covered(held, expected, counts, districts, law),
+        covered=_covered(held, expected, counts, districts, laws),
         cell_log_score=by_cell,
     )
 
@@ -160,15 +161,16 @@ def _rate_bins(expected: Floats, cell: Ints, hour: Ints) -> Ints:
 
 
 def _covered(
-    held: Held, expected: Floats, counts: Ints, districts: Districts, law: CountLaw | None
+    held: Held, expected: Floats, counts: Ints, districts: Districts, laws: CountLaws | None
 ) -> Ints:
     """(scope, 3) sums that lay below, in and above their interval."""
-    if law is None:
+    if laws is None:
         return np.zeros((len(SCOPES), 3), np.int64)
-    kinds = len(districts.names)
-    means, sums = (
-        (shift_sums(values, districts.of_cell, held.shift, kinds), values.sum(axis=0))
-        for values in (expected, counts)
+    mean, count = (
+        shift_sums(values, districts.of_cell, held.shift) for values in (expected, counts)
     )
-    found = [coverage(law, mean, count) for mean, count in zip(means, sums, strict=True)]
+    found = (
+        coverage(laws.district_shift, mean, count),
+        coverage(laws.city_hour, expected.sum(axis=0), counts.sum(axis=0)),
+    )
     return np.array([[each.below, each.inside, each.above] for each in found], np.int64)

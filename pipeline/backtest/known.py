@@ -11,11 +11,11 @@ import numpy as np
 from grids.cube import CubeInfo, read_info
 from grids.hours import EPOCH
 from grids.snapshots import BRANCH, open_repository
-from pipeline.backtest.districts import Districts
 from pipeline.backtest.plan import Plan
 from pipeline.backtest.tallies import Tallies
 from pipeline.config import Config
 from pipeline.delay import DELAY_DAYS, DELAY_EDGES, count_delays, maturity, reported_share
+from pipeline.districts import Districts
 from pipeline.errors import MissingInputError
 from pipeline.night import Place
 from pipeline.replay import City

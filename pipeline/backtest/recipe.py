@@ -16,7 +16,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from cluster.lazy import LazyCluster
-from pipeline.backtest.districts import Districts, read_districts
 from pipeline.backtest.folder import PAGE, RECORD, Folder, key_of, write_whole
 from pipeline.backtest.known import Backtest, Known, read_known
 from pipeline.backtest.page import page
@@ -26,6 +25,7 @@ from pipeline.backtest.summary import summarize
 from pipeline.backtest.tallies import Unit, join
 from pipeline.backtest.work import tally_block
 from pipeline.config import Config
+from pipeline.districts import Districts, read_districts
 from pipeline.errors import ConfigError
 from pipeline.nightly import run_night
 from pipeline.plainly import plainly
@@ -74,7 +74,7 @@ def collect(known: Known, request: Request, folder: Folder, say: Say) -> Backtes
         for at, period in enumerate(plan.periods):
             of = f"{at + 1} of {len(plan.periods)}"
             say(f"refit {of}: from what was known at {period.refit:%Y-%m-%d %H:%MZ}")
-            rivals = _rivals(known, period, folder, cluster)
+            rivals = make_rivals(known, period.refit, folder.models, cluster)
             made.append({each.target: each.record for each in rivals})
             for chunk, unit in _work(known, period, rivals, districts, folder, cluster):
                 folder.write_unit(chunk, unit)
@@ -107,18 +107,6 @@ def _settle(known: Known, request: Request, folder: Folder, say: Say) -> tuple[K
 
 def _key(known: Known, plan: Plan) -> dict[str, Any]:
     return key_of(known.config, plan, known.city.cell_keys, known.arrivals)
-
-
-def _rivals(known: Known, period: Period, folder: Folder, cluster: LazyCluster) -> list[Rivals]:
-    return make_rivals(
-        known.config,
-        known.city,
-        known.info.categories,
-        known.arrivals,
-        period.refit,
-        folder.models,
-        cluster,
-    )
 
 
 def _work(

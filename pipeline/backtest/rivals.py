@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from cluster.lazy import LazyCluster
-from forecasts.counting import CountLaw
-from pipeline.baselines.recipe import BASELINES, Forecaster
-from pipeline.config import Config
+from forecasts.counting import CountLaws
+from pipeline.backtest.known import Known
+from pipeline.baselines.recipe import BASELINES, Forecaster, forecaster
+from pipeline.districts import read_districts
 from pipeline.enough import require_history
 from pipeline.learning.model import Model, find_model, predict, save_model
-from pipeline.replay import City
-from pipeline.silver import Arrivals
 from pipeline.state import advance, empty_state
+from pipeline.store import Store
 
 MODEL, ISSUED = "model", "issued"
 NO_BASELINES = (MODEL, ISSUED)
@@ -30,60 +30,60 @@ NO_BASELINES = (MODEL, ISSUED)
 class Rivals:
     """The forecasters of one target, as made at one refit.
 
-    ``forecasters``: MODEL, ISSUED, the rest are baselines. ``law``: None where counts are taken as
-    Poisson. ``record``: parameters and how they were made, JSON.
+    ``forecasters``: MODEL, ISSUED, the rest are baselines. ``laws``: how counts spread around what
+    is issued; without, they are taken as Poisson. ``record``: parameters and how they were made,
+    JSON.
     """
 
     target: str
     forecasters: Mapping[str, Forecaster]
-    law: CountLaw | None = None
+    laws: CountLaws | None = None
     record: dict[str, Any] = field(default_factory=dict)
 
 
-def make_rivals(
-    config: Config,
-    city: City,
-    categories: tuple[str, ...],
-    arrivals: Arrivals,
-    refit: datetime,
-    root: Path,
-    cluster: LazyCluster,
-) -> list[Rivals]:
-    """The rivals of every target from what ``arrivals`` held at ``refit``, or as kept in ``root``.
+def make_rivals(known: Known, refit: datetime, root: Path, cluster: LazyCluster) -> list[Rivals]:
+    """The rivals of every target from what was known at ``refit``, or as kept below ``root``.
 
-    ``arrivals`` may reach beyond. Raises MissingInputError where too little was known.
+    Raises MissingInputError where too little was known.
     """
+    config = known.config
     kept = [find_model(root, target, config.fingerprint, refit, 1) for target in config.targets]
     found = {model.target: model for model in kept if model is not None and model.cutoff == refit}
     missing = [target for target in config.targets if target not in found]
     if missing:
-        for model in _train(config, city, categories, missing, arrivals, refit, cluster):
+        for model in _train(known, missing, refit, cluster):
             save_model(root, model, config.fingerprint)
             found[model.target] = model
-    return [_rivals(found[target]) for target in config.targets]
+    return [rivals_of(found[target]) for target in config.targets]
 
 
 def _train(
-    config: Config,
-    city: City,
-    categories: tuple[str, ...],
-    targets: Sequence[str],
-    arrivals: Arrivals,
-    refit: datetime,
-    cluster: LazyCluster,
+    known: Known, targets: Sequence[str], refit: datetime, cluster: LazyCluster
 ) -> list[Model]:
     from pipeline.learning.train import train  # Dask takes seconds to load
 
-    known = arrivals.until(refit)
-    state = advance(empty_state(city.spec), known, refit, city.spec)
+    config, city, info, then = known.config, known.city, known.info, known.at(refit).arrivals
+    state = advance(empty_state(city.spec), then, refit, city.spec)
     require_history(state.incidents, city.spec.started, refit)
-    return train(config, city, categories, targets, known, state, cluster.client)
+    districts = read_districts(Store(config.output.path).silver, info.grid, refit).of_cell
+    return train(config, city, info.categories, targets, then, state, districts, cluster.client)
 
 
-def _rivals(model: Model) -> Rivals:
-    """Where no model was issued, the baseline that was stands in for it as well."""
-    forecasters = dict(BASELINES)
-    best = forecasters[model.baseline]
-    issued = best if model.booster is None else partial(predict, model.booster)
-    record = {"issued": model.label, "baseline": model.baseline, **model.record}
-    return Rivals(model.target, forecasters | {MODEL: issued, ISSUED: issued}, None, record)
+def rivals_of(model: Model) -> Rivals:
+    """Where there was too little to learn from, what was issued stands in for the model."""
+    forecasters = {name: forecaster(name, model.baselines[name]) for name in BASELINES}
+    candidate = forecasters[model.baseline]
+    if model.booster is not None:
+        candidate = partial(predict, model.booster)
+    # The same object as one of the others: what is issued need not be computed twice.
+    issued = candidate if model.wins else forecasters[model.baseline]
+    record = {
+        "issued": model.label,
+        "baseline": model.baseline,
+        "baselines": model.baselines,
+        "has_candidate": model.booster is not None,
+        "laws": model.laws.to_dict(),
+        **model.record,
+    }
+    named = {**forecasters, MODEL: candidate, ISSUED: issued}
+    return Rivals(model.target, named, model.laws, record)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from forecasts.calibration import Reliability, number_test
 from forecasts.ranking import hotspot_count
 from forecasts.scores import auc_of_bins, average_precision_of_bins
-from pipeline.backtest.districts import Districts
 from pipeline.backtest.estimates import (
     MIN_NIGHTS,
     Estimate,
@@ -25,6 +24,7 @@ from pipeline.backtest.known import Backtest
 from pipeline.backtest.rivals import NO_BASELINES
 from pipeline.backtest.tallies import AREA_SHARES, CURVE_SHARES, SCALES, SCOPES, Tallies
 from pipeline.baselines.recipe import REFERENCE
+from pipeline.districts import Districts
 
 Floats = NDArray[np.float64]
 BAND_HOURS = 6

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.backtest.counting import Held, Made, count_held, count_made, within_cells
-from pipeline.backtest.districts import Districts
 from pipeline.backtest.rivals import Rivals
 from pipeline.backtest.tallies import Tallies, Unit
+from pipeline.districts import Districts
 from pipeline.night import Night
 from pipeline.replay import Block, City, counts_of, nights_of
 
@@ -71,7 +71,7 @@ class _Part:
             # What is issued is one of the others: it need not be made, and counted, twice.
             if id(forecaster) not in made:
                 expected = forecaster(night)
-                counted = count_made(held, expected, counts, self._districts, self._rivals.law)
+                counted = count_made(held, expected, counts, self._districts, self._rivals.laws)
                 made[id(forecaster)] = counted, expected[self._touched]
             each.append(made[id(forecaster)])
         self._held.append(held)

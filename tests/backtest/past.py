@@ -11,14 +11,14 @@ import pytest
 from cities import Small, midnight, small_config
 from distributed import Client
 
-from forecasts.counting import CountLaw
+from forecasts.counting import CountLaw, CountLaws
 from pipeline.backtest.known import Known, read_known
 from pipeline.backtest.rivals import ISSUED, MODEL, Rivals
 from pipeline.config import Config
 from pipeline.night import Night
 from pipeline.nightly import run_night
 
-LAW = CountLaw(0.1, 0.02)
+LAWS = CountLaws(CountLaw(0.1, 0.02), CountLaw(0.2, 0.02), CountLaw(0.1, 0.01))
 
 
 def city_with_silver(folder: Path, client: Client, **changes: Any) -> Config:
@@ -48,15 +48,15 @@ def wavy(night: Night) -> np.ndarray:
     return 0.8 * night.blend * (1.1 + np.sin(np.arange(cells * hours).reshape(cells, hours)))
 
 
-def rivals_of(target: str, law: CountLaw | None = LAW) -> Rivals:
+def rivals_of(target: str) -> Rivals:
     """Two baselines, and a model that is no good."""
     forecasters = {"reference": reference, "blend": blend, MODEL: wavy, ISSUED: blend}
-    return Rivals(target, forecasters, law, {"issued": "baseline blend"})
+    return Rivals(target, forecasters, LAWS, {"issued": "baseline blend"})
 
 
-def cheap_rivals(config: Config, *_: Any) -> list[Rivals]:
+def cheap_rivals(known: Known, *_: Any) -> list[Rivals]:
     """Stands in for make_rivals, which trains."""
-    return [rivals_of(target) for target in config.targets]
+    return [rivals_of(target) for target in known.config.targets]
 
 
 def cheaply(patch: pytest.MonkeyPatch) -> None:

@@ -168,8 +168,7 @@ def test_rivals_are_made_once_and_kept(
     with LazyCluster(config.cluster, tmp_path) as cluster:
 
         def made(root: Path) -> list[Any]:
-            where = known.city, known.info.categories, known.arrivals, refit, root, cluster
-            return make_rivals(known.config, *where)
+            return make_rivals(known, refit, root, cluster)
 
         first = made(tmp_path / "models")
         monkeypatch.setattr("pipeline.learning.train.train", None)  # cannot be called
@@ -243,8 +242,8 @@ def test_units_with_other_rivals_are_not_mixed(
     run(config, tmp_path)
     next((tmp_path / "units").glob("*.npz")).unlink()
 
-    def fewer(config: Config, *_: Any) -> list[Any]:
-        every = cheap_rivals(config)
+    def fewer(known: Known, *_: Any) -> list[Any]:
+        every = cheap_rivals(known)
         return [
             replace(each, forecasters=dict(list(each.forecasters.items())[1:])) for each in every
         ]

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from cities import midnight
 from distributed import Client
-from past import LAW, known_of, rivals_of, wavy
+from past import LAWS, known_of, rivals_of, wavy
 
 from forecasts import scores
 from forecasts.calibration import deciles
-from forecasts.coverage import coverage, shift_sums, shifts
+from forecasts.coverage import coverages
 from forecasts.ranking import hottest
-from pipeline.backtest.districts import Districts
+from forecasts.sums import shifts, sums_of
 from pipeline.backtest.known import Known
 from pipeline.backtest.rivals import Rivals
 from pipeline.backtest.tallies import (
@@ -28,6 +28,7 @@ from pipeline.backtest.tallies import (
     to_bytes,
 )
 from pipeline.backtest.work import tally_block
+from pipeline.districts import Districts
 from pipeline.replay import Block, counts_of, cut_blocks, nights_of
 
 NIGHTS = [midnight(day) for day in range(65, 72)]  # the clocks go forward on day 69
@@ -88,7 +89,7 @@ def test_sums_are_the_scores(worked: Worked, name: str) -> None:
     assert tallies.expected[:, place].sum() == pytest.approx(expected.sum(), rel=1e-12)
     assert tallies.incidents.sum() == counts.sum()
     assert tallies.cell_hours.sum() == counts.size
-    brier = scores.brier(LAW.probability(expected), counts)
+    brier = scores.brier(LAWS.cell_hour.probability(expected), counts)
     found = tallies.squared_error[:, place].sum() / counts.size
     assert found == pytest.approx(brier, rel=1e-12)
 
@@ -148,13 +149,8 @@ def test_intervals_are_held_to_sums(worked: Worked) -> None:
     for expected, counts, of_week in zip(
         worked.expected["blend"], worked.counts, hours, strict=True
     ):
-        sums = [
-            shift_sums(values, worked.districts.of_cell, shifts(of_week), 3)
-            for values in (expected, counts)
-        ]
-        pairs = sums, [values.sum(axis=0) for values in (expected, counts)]
-        for scope, pair in enumerate(pairs):
-            held = coverage(LAW, *pair)
+        sums = sums_of(expected, counts, worked.districts.of_cell, shifts(of_week))
+        for scope, held in enumerate(coverages(LAWS, sums).values()):
             found[scope] += [held.below, held.inside, held.above]
     np.testing.assert_array_equal(
         worked.tallies.covered[:, worked.place("blend")].sum(axis=0), found

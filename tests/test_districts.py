@@ -12,7 +12,7 @@ import pytest
 from conftest import NOW, City
 
 from grids.hexgrid import HexGrid
-from pipeline.backtest.districts import majority, parents, read_districts
+from pipeline.districts import majority, parents, read_districts
 
 
 def rows(grid: HexGrid, named: list[tuple[int, str]]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ other, keep a week's rhythm and what nights share.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,12 +20,14 @@ Floats = NDArray[np.float64]
 BLOCK_NIGHTS = 7
 
 
+@lru_cache(maxsize=4)
 def resampled(
     nights: int, draws: int = 2000, block: int = BLOCK_NIGHTS, seed: int = 20240901
 ) -> NDArray[np.int64]:
     """(draw, night) how often each night is in each draw; a draw has as many nights as there are.
 
-    Fewer than two blocks say nothing about how blocks differ: then ValueError.
+    Fewer than two blocks say nothing about how blocks differ: then ValueError. The array is kept
+    for the next score of as many nights, so it cannot be written to.
     """
     if nights < 2 * block:
         raise ValueError(f"{nights} nights are no two blocks of {block}: score more nights")
@@ -33,8 +36,9 @@ def resampled(
     places = (starts[:, :, None] + np.arange(block)) % nights
     drawn = places.reshape(draws, -1)[:, :nights]
     offsets = drawn + nights * np.arange(draws)[:, None]
-    counts = np.bincount(offsets.ravel(), minlength=draws * nights)
-    return counts.reshape(draws, nights)
+    counts = np.bincount(offsets.ravel(), minlength=draws * nights).reshape(draws, nights)
+    counts.setflags(write=False)
+    return counts
 
 
 def interval(

@@ -4,6 +4,7 @@ At a chance of half a percent per cell and hour an absolute calibration error sa
 forecast of 0 passes it. So the expected number is held to the observed one, in bins of cell-hours
 that hold many incidents, with an interval from nights resampled in blocks.
 
+- Garwood 1936, "Fiducial limits for the Poisson distribution", Biometrika 28: the exact interval.
 - Schorlemmer et al. 2007, "Earthquake likelihood model testing", Seismological Research Letters 78,
   and Zechar, Gerstenberger and Rhoades 2010, "Likelihood-based tests for evaluating space-rate-
   magnitude earthquake forecasts", BSSA 100: the number test, in its two one-sided parts.
@@ -48,7 +49,8 @@ def reliability(
     """Expected over observed in every bin. ``expected``, ``observed``: (night, bin) sums.
 
     The level is corrected for the number of bins (Bonferroni), so that a forecast without fault has
-    a bin off in one case of ``1 / (1 - level)``.
+    a bin off in one case of ``1 / (1 - level)``. An interval is never narrower than Poisson's law
+    has it (Garwood): nights resampled do not tell how few three incidents are.
     """
     m, n = np.asarray(expected, np.float64), np.asarray(observed, np.float64)
     if m.shape != n.shape or m.ndim != 2:
@@ -56,7 +58,17 @@ def reliability(
     each = 1 - (1 - level) / m.shape[1]
     low, high = interval(np.stack([m, n], axis=1), _ratio, each, draws=20_000, block=block)
     total = np.stack([m.sum(axis=0), n.sum(axis=0)])
+    exact = _exact(total[0], total[1], (1 - each) / 2)
+    low, high = np.minimum(low, exact[0]), np.maximum(high, exact[1])
     return Reliability(total[0], total[1], _ratio(total[None])[0], low, high, each)
+
+
+def _exact(expected: Floats, observed: Floats, tail: float) -> tuple[Floats, Floats]:
+    """Ends of expected over the mean of a Poisson law of which ``observed`` were drawn."""
+    fewest = stats.chi2.ppf(tail, 2 * observed) / 2
+    most = stats.chi2.ppf(1 - tail, 2 * (observed + 1)) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(expected / most), np.asarray(expected / fewest)
 
 
 def _ratio(sums: Floats) -> Floats:

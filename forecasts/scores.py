@@ -108,6 +108,30 @@ def average_precision(expected: ArrayLike, counts: ArrayLike) -> float:
     return _ratio((precision * np.diff(hits, prepend=0)).sum(), hit.sum())
 
 
+def auc_of_bins(hits: ArrayLike, misses: ArrayLike) -> NDArray[np.float64]:
+    """``auc`` from cell-hours that were counted by bins of what was expected.
+
+    ``hits``, ``misses``: (..., bin) cell-hours with and without incidents, the coldest bin first;
+    those of one bin count as equal. Returns (...), nan where one of the two is missing.
+    """
+    h, m = np.asarray(hits, np.float64), np.asarray(misses, np.float64)
+    above = (h * (np.cumsum(m, axis=-1) - m / 2)).sum(axis=-1)
+    return _ratios(above, h.sum(axis=-1) * m.sum(axis=-1))
+
+
+def average_precision_of_bins(hits: ArrayLike, misses: ArrayLike) -> NDArray[np.float64]:
+    """``average_precision`` from cell-hours counted by bins, as in ``auc_of_bins``."""
+    h, m = (np.asarray(each, np.float64)[..., ::-1] for each in (hits, misses))
+    found = np.cumsum(h, axis=-1)
+    looked_at = found + np.cumsum(m, axis=-1)
+    precision = np.divide(found, looked_at, out=np.zeros_like(found), where=looked_at > 0)
+    return _ratios((precision * h).sum(axis=-1), h.sum(axis=-1))
+
+
+def _ratios(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.full_like(part, NAN), where=whole > 0)
+
+
 def _pair(
     forecast: ArrayLike, counts: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

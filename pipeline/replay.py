@@ -53,10 +53,12 @@ class Block:
     labels: SparseCounts
 
 
-def cut_blocks(city: City, arrivals: Arrivals, nights: Sequence[datetime]) -> list[Block]:
-    """Blocks of ``nights``. ``arrivals``: all that is known when the model is made."""
-    starts = list(range(0, len(nights), BLOCK_NIGHTS))
-    groups = [tuple(nights[at : at + BLOCK_NIGHTS]) for at in starts]
+def cut_blocks(
+    city: City, arrivals: Arrivals, nights: Sequence[datetime], size: int = BLOCK_NIGHTS
+) -> list[Block]:
+    """Blocks of ``size`` nights. ``arrivals``: all that is known when the model is made."""
+    starts = list(range(0, len(nights), size))
+    groups = [tuple(nights[at : at + size]) for at in starts]
     state = empty_state(city.spec)
     blocks: list[Block] = []
     for group in groups:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from forecasts.bootstrap import interval
 from forecasts.calibration import deciles, number_test, reliability
 
 RNG = np.random.default_rng(5)
@@ -47,6 +48,27 @@ def test_a_bin_without_incidents_says_nothing():
         reliability(np.ones((30, 2)), np.ones(30))
 
 
+def test_three_incidents_do_not_put_a_bin_off_that_chance_would():
+    """P(N <= 3) is 0.0076 where 10 are expected: no fault at 99 % of two sides; at 30 it is one."""
+    observed = np.zeros((90, 1))
+    observed[[5, 40, 71]] = 1
+    found = reliability(np.full((90, 1), 10 / 90), observed)
+    assert not found.is_off[0]
+    assert found.low[0] == pytest.approx(10 / stats.chi2.ppf(0.995, 8) * 2)
+    assert reliability(np.full((90, 1), 30 / 90), observed).is_off[0]
+
+
+def test_intervals_of_many_incidents_are_the_resamplings():
+    expected = np.full((90, 1), 40.0)
+    week = np.repeat(RNG.gamma(20, 1 / 20, 13), 7)[:90, None]
+    observed = RNG.poisson(expected * week)
+    found = reliability(expected, observed)
+    ends = interval(
+        np.stack([expected, observed], axis=1), lambda s: s[:, 0] / s[:, 1], 0.99, draws=20_000
+    )
+    assert (found.low[0], found.high[0]) == (ends[0][0], ends[1][0])
+
+
 def test_deciles_hold_a_tenth_each_and_equal_rates_stay_together():
     rates = RNG.random((50, 24))
     bins = deciles(rates)
@@ -68,3 +90,13 @@ def test_the_number_test_by_hand_and_by_simulation():
     assert number_test(0.0, 1) == (0.0, 1.0)
     with pytest.raises(ValueError, match="none is negative"):
         number_test(-1.0, 3)
+
+
+def test_the_number_test_is_pycseps():
+    """Figures of pyCSEP 0.8.0: 10 events where 8.25 were forecast, poisson_evaluations.number_test
+    and binomial_evaluations.negative_binomial_number_test with variance 8.25 (1 + 0.3 x 8.25).
+    """
+    poisson = (0.31483899165338125, 0.7903201365223922)
+    assert number_test(8.25, 10) == pytest.approx(poisson, rel=1e-9)
+    binomial = (0.3412618056739777, 0.7172745470046891)
+    assert number_test(8.25, 10, dispersion=0.3) == pytest.approx(binomial, rel=1e-9)

@@ -11,8 +11,10 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from forecasts.ranking import hotspot_count, hottest, positions
 from forecasts.scores import (
     auc,
+    auc_of_bins,
     auc_within_cells,
     average_precision,
+    average_precision_of_bins,
     brier,
     hit_rate,
     information_gain,
@@ -197,3 +199,44 @@ def test_auc_within_cells_knows_nothing_of_place():
     assert auc(place, counts) > 0.6
     assert auc_within_cells(place, counts) == 0.5
     assert math.isnan(auc_within_cells(place, np.zeros((5, 24))))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_auc_and_average_precision_of_bins_are_exact_for_what_the_bins_tell_apart(seed):
+    """Every distinct rate a bin of its own: nothing is lost."""
+    expected, counts = random_case(seed)
+    _, place = np.unique(expected, return_inverse=True)
+    every = np.bincount(place.ravel())
+    hits = np.bincount(place.ravel(), counts.ravel() > 0)
+    assert auc_of_bins(hits, every - hits) == pytest.approx(auc(expected, counts), rel=1e-12)
+    found = average_precision_of_bins(hits, every - hits)
+    assert found == pytest.approx(average_precision(expected, counts), rel=1e-12)
+
+
+def test_auc_and_average_precision_of_bins_by_hand_and_for_many_at_once():
+    # From the hottest: 1 hit of 1, then 1 of 3, then 0 of 2.
+    hits, misses = np.array([[0, 1, 1], [0, 0, 0]]), np.array([[2, 2, 0], [1, 1, 1]])
+    found = auc_of_bins(hits, misses)
+    assert found[0] == pytest.approx((4 + 2 + 2 / 2) / 8)
+    assert math.isnan(found[1])
+    precision = average_precision_of_bins(hits, misses)
+    assert precision[0] == pytest.approx((1 + 2 / 4) / 2)
+    assert math.isnan(precision[1])
+
+
+def test_log_score_and_gain_are_pycseps():
+    """Twelve cells of one bin each; figures of pyCSEP 0.8.0.
+
+    GriddedForecast of ``one`` and ``two`` on CartesianGrid2D, a catalog with ``counts`` events at
+    the cells' centres: poisson_evaluations.likelihood_test and .paired_t_test, observed_statistic.
+    """
+    one, two, counts = csep_case()
+    score, other = poisson_log_score(one, counts), poisson_log_score(two, counts)
+    assert score == pytest.approx(-11.986312507348568, rel=1e-12)
+    assert information_gain(score, other, 10) == pytest.approx(0.34172809739917487, rel=1e-12)
+
+
+def csep_case() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    one = 0.25 * (1 + np.arange(12) % 5)[:, None]
+    two = np.full((12, 1), one.sum() / 12 * 0.9)
+    return one, two, np.array([0, 1, 0, 2, 3, 0, 0, 1, 0, 2, 0, 1])[:, None]

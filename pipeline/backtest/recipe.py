@@ -1,0 +1,181 @@
+"""A backtest: past nights forecast with what was known then, scored on what happened.
+
+One refit after the other, every chunk of nights a task on the cluster. Silver is read once, at the
+beginning; nothing is written but below the backtest's own folder, so that a nightly run goes on
+undisturbed beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from cluster.lazy import LazyCluster
+from pipeline.backtest.folder import PAGE, RECORD, Folder, key_of, write_whole
+from pipeline.backtest.known import Backtest, Known, read_known
+from pipeline.backtest.page import page
+from pipeline.backtest.plan import CHUNK_NIGHTS, Period, Plan, Request, make_plan
+from pipeline.backtest.rivals import Rivals, make_rivals
+from pipeline.backtest.summary import summarize
+from pipeline.backtest.tallies import Unit, join
+from pipeline.backtest.work import tally_block
+from pipeline.config import Config
+from pipeline.districts import Districts, read_districts
+from pipeline.errors import ConfigError
+from pipeline.nightly import run_night
+from pipeline.plainly import plainly
+from pipeline.replay import Block, cut_blocks
+from pipeline.store import Store
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Say = Callable[[str], None]
+
+
+def default_folder(config: Config, request: Request) -> Path:
+    """Where a backtest's files go, unless told otherwise."""
+    return Path(config.output.path) / "backtests" / request.name
+
+
+def run_backtest(
+    config: Config, request: Request, out: Path, now: datetime, say: Say
+) -> dict[str, Any]:
+    """Run what is not done yet, and write record and page into ``out``; returns the record.
+
+    Where nothing was ever ingested, that is done first, as a night at ``now`` would. ``say`` is
+    told of the progress. Raises HexcastError.
+    """
+    folder = Folder(out.absolute())
+    with plainly(str(folder.root)):
+        if not Store(config.output.path).has_silver:
+            say("nothing is ingested yet: silver is made first")
+            run_night(config, now, until="ingest")
+        with folder.locked():
+            backtest = collect(read_known(config), request, folder, say)
+            summary = summarize(backtest)
+            write_whole(folder.root / PAGE, page(backtest, summary).encode())
+            write_whole(folder.root / RECORD, json.dumps(summary, indent=1).encode())
+    return summary
+
+
+def collect(known: Known, request: Request, folder: Folder, say: Say) -> Backtest:
+    """Plan, make what every refit makes, and tally every chunk of nights that is not kept."""
+    known, plan = _settle(known, request, folder, say)
+    silver = Store(known.config.output.path).silver
+    districts = read_districts(silver, known.info.grid, plan.nights[0])
+    began, made = perf_counter(), []
+    with LazyCluster(known.config.cluster, folder.root) as cluster:
+        for at, period in enumerate(plan.periods):
+            of = f"{at + 1} of {len(plan.periods)}"
+            say(f"refit {of}: from what was known at {period.refit:%Y-%m-%d %H:%MZ}")
+            rivals = make_rivals(known, period.refit, folder.models, cluster)
+            made.append({each.target: each.record for each in rivals})
+            for chunk, unit in _work(known, period, rivals, districts, folder, cluster):
+                folder.write_unit(chunk, unit)
+                say(_progress(plan, folder, unit))
+    units = _read_units(plan, folder, tuple(known.config.targets))
+    tallies = {target: join([unit.targets[target] for unit in units]) for target in known.members}
+    seconds = {"this run": perf_counter() - began, "tasks": sum(unit.seconds for unit in units)}
+    return Backtest(known, plan, districts, units[0].rivals, tallies, made, seconds)
+
+
+def _settle(known: Known, request: Request, folder: Folder, say: Say) -> tuple[Known, Plan]:
+    """What the backtest works from, and its plan; the folder is made that plan's."""
+    plan = make_plan(known.config, known.city, request, known.until, known.label_wait)
+    kept = folder.kept()
+    if kept:
+        # What came in since would change nothing but the newest labels: finish what was begun,
+        # unless nights can be scored now that could not be then.
+        as_begun = known.at(datetime.fromisoformat(kept["known until"]))
+        if len(as_begun.arrivals) and kept["nights"] == [at.isoformat() for at in plan.nights]:
+            as_planned = replace(plan, known_until=as_begun.until)
+            if _key(as_begun, as_planned) == kept:
+                known, plan = as_begun, as_planned
+    if plan.left_out:
+        say(f"{len(plan.left_out)} nights are left out: their labels are not mature yet")
+    changed = folder.begin(_key(known, plan))
+    if changed:
+        say(f"{folder.root} is of another backtest ({', '.join(changed)} differ): it starts anew")
+    return known, plan
+
+
+def _key(known: Known, plan: Plan) -> dict[str, Any]:
+    return key_of(known.config, plan, known.city.cell_keys, known.arrivals)
+
+
+def _work(
+    known: Known,
+    period: Period,
+    rivals: list[Rivals],
+    districts: Districts,
+    folder: Folder,
+    cluster: LazyCluster,
+) -> Iterator[tuple[tuple[datetime, ...], Unit]]:
+    """The tallies of every chunk of the period that is not kept, as they are done."""
+    if all(folder.has_unit(chunk) for chunk in period.chunks):
+        return
+    client = cluster.client
+    # Always from the period's first night on: a state that went another way differs in its last
+    # digits, and what is resumed must be what was never stopped.
+    blocks = cut_blocks(known.city, known.arrivals, period.nights, CHUNK_NIGHTS)
+    missing = [block for block in blocks if not folder.has_unit(block.nights)]
+    # Without a hash for a name: a name that is used again, while its last use is being let go of,
+    # would be let go of, too.
+    city, made, parts = (
+        client.scatter(each, broadcast=True, hash=False) for each in (known.city, rivals, districts)
+    )
+
+    def submit(block: Block) -> Any:
+        sent = client.scatter(block, hash=False)
+        return client.submit(tally_block, city, sent, made, known.members, parts, pure=False)
+
+    for block, unit in _few_at_once(client, missing, submit):
+        yield block.nights, unit
+
+
+def _few_at_once(
+    client: Client, blocks: Sequence[Block], submit: Callable[[Block], Any]
+) -> Iterator[tuple[Block, Unit]]:
+    """Every block with its unit, in the order in which they are done; no more than a few wait.
+
+    A block holds the state of the whole city: a year of them need not lie on the workers at once.
+    """
+    from distributed import as_completed
+
+    waiting, at_work = list(blocks)[::-1], {}
+
+    def start() -> Any:
+        block = waiting.pop()
+        future = submit(block)
+        at_work[future] = block
+        return future
+
+    slots = min(2 * sum(client.nthreads().values()), len(waiting))
+    done = as_completed([start() for _ in range(slots)])
+    for future in done:
+        block, unit = at_work.pop(future), future.result()
+        if waiting:
+            done.add(start())
+        yield block, unit
+
+
+def _read_units(plan: Plan, folder: Folder, targets: tuple[str, ...]) -> list[Unit]:
+    units = [folder.read_unit(chunk, targets) for chunk in plan.chunks]
+    others = {unit.rivals for unit in units[1:]} - {units[0].rivals}
+    if others:
+        raise ConfigError(
+            f"{folder.root} holds nights with other baselines than the rest: another version made "
+            "them; delete it, or give another --out"
+        )
+    return units
+
+
+def _progress(plan: Plan, folder: Folder, unit: Unit) -> str:
+    done = sum(len(chunk) for chunk in plan.chunks if folder.has_unit(chunk))
+    return f"{done} of {len(plan.nights)} nights, the last chunk in {unit.seconds:.1f} s"

@@ -1,0 +1,89 @@
+"""What is compared: every baseline, the model, and what would have been issued.
+
+Everything that a backtest knows of training stands in this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cluster.lazy import LazyCluster
+from forecasts.counting import CountLaws
+from pipeline.backtest.known import Known
+from pipeline.baselines.recipe import BASELINES, Forecaster, forecaster
+from pipeline.districts import read_districts
+from pipeline.enough import require_history
+from pipeline.learning.model import Model, find_model, predict, save_model
+from pipeline.state import advance, empty_state
+from pipeline.store import Store
+
+MODEL, ISSUED = "model", "issued"
+NO_BASELINES = (MODEL, ISSUED)
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """The forecasters of one target, as made at one refit.
+
+    ``forecasters``: MODEL, ISSUED, the rest are baselines. ``laws``: how counts spread around what
+    is issued; without, they are taken as Poisson. ``record``: parameters and how they were made,
+    JSON.
+    """
+
+    target: str
+    forecasters: Mapping[str, Forecaster]
+    laws: CountLaws | None = None
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def make_rivals(known: Known, refit: datetime, root: Path, cluster: LazyCluster) -> list[Rivals]:
+    """The rivals of every target from what was known at ``refit``, or as kept below ``root``.
+
+    Raises MissingInputError where too little was known.
+    """
+    config = known.config
+    kept = [find_model(root, target, config.fingerprint, refit, 1) for target in config.targets]
+    found = {model.target: model for model in kept if model is not None and model.cutoff == refit}
+    missing = [target for target in config.targets if target not in found]
+    if missing:
+        for model in _train(known, missing, refit, cluster):
+            save_model(root, model, config.fingerprint)
+            found[model.target] = model
+    return [rivals_of(found[target]) for target in config.targets]
+
+
+def _train(
+    known: Known, targets: Sequence[str], refit: datetime, cluster: LazyCluster
+) -> list[Model]:
+    from pipeline.learning.train import train  # Dask takes seconds to load
+
+    config, city, info, then = known.config, known.city, known.info, known.at(refit).arrivals
+    state = advance(empty_state(city.spec), then, refit, city.spec)
+    require_history(state.incidents, city.spec.started, refit)
+    districts = read_districts(Store(config.output.path).silver, info.grid, refit).of_cell
+    return train(config, city, info.categories, targets, then, state, districts, cluster.client)
+
+
+def rivals_of(model: Model) -> Rivals:
+    """Where there was too little to learn from, what was issued stands in for the model."""
+    forecasters = {name: forecaster(name, model.baselines[name]) for name in BASELINES}
+    candidate = forecasters[model.baseline]
+    if model.booster is not None:
+        candidate = partial(predict, model.booster)
+    # The same object as one of the others: what is issued need not be computed twice.
+    issued = candidate if model.wins else forecasters[model.baseline]
+    record = {
+        "issued": model.label,
+        "baseline": model.baseline,
+        "baselines": model.baselines,
+        "has_candidate": model.booster is not None,
+        "laws": model.laws.to_dict(),
+        **model.record,
+    }
+    named = {**forecasters, MODEL: candidate, ISSUED: issued}
+    return Rivals(model.target, named, model.laws, record)

@@ -35,10 +35,9 @@ from pipeline.state import (
 WEEK, MONTH, QUARTER, YEAR = range(4)  # places of the half-lives 7, 28, 90 and 365 days
 PARENT_STEPS = 2  # H3 resolutions up
 RECENT_DAYS = 63  # how far back single incidents are looked at
-SETTLING = 0.15
-DRAWN = (200.0, 100.0, 50.0)  # incidents by which city, surroundings and cell are drawn
+DRAWN = (100.0, 30.0, 10.0)  # incidents by which city, surroundings and cell are drawn
 LEAST_RATE = 1e-7  # incidents per hour
-REFERENCE_SHARE = 0.05
+REFERENCE_SHARE = 0.03
 UNIFORM_SHARE = 0.01  # keeps a cell without history from an infinite loss
 
 
@@ -113,7 +112,7 @@ class Night:
         cell's surroundings, then the cell, each drawn to what is expected by then as by so many
         incidents. So a busy cell follows its last weeks, and a quiet one the city's.
         """
-        yearly = self._settled.sum(axis=1)
+        yearly = np.maximum(self.rates[:, YEAR], LEAST_RATE)
         rate = yearly
         everywhere, alone = np.zeros(len(rate), np.int64), np.arange(len(rate))
         for half_life in (QUARTER, MONTH, WEEK):
@@ -169,27 +168,13 @@ class Night:
 
         A cell of bars and one of offices differ in what happens there, and so in when.
         """
+        yearly = self.state.rate[:, self.members, YEAR] / self._exposure[YEAR]
         clocks = [self._week_factors(self.state.week[:, member]) for member in self.members]
-        return np.asarray(self._settled @ np.array(clocks))
-
-    @cached_property
-    def _settled(self) -> Floats:
-        """(cell, member) yearly rate, drawn to that of the cells around as by SETTLING incidents.
-
-        Little: next to a busy street lies a park. But no cell is left without any rate.
-        """
-        hours = self._exposure[YEAR]
-        plain = self.state.rate[:, self.members, YEAR] / hours
-        parent = self.place.parent
-        sizes = np.bincount(parent)
-        wide = np.stack([np.bincount(parent, rate) / sizes for rate in plain.T], axis=1)[parent]
-        near = 0.5 * (self.place.ring1 @ plain) + 0.3 * (self.place.ring2 @ plain) + 0.2 * wide
-        near = near + UNIFORM_SHARE * plain.mean(axis=0) + LEAST_RATE / len(self.members)
-        return np.asarray(near * (plain * hours + SETTLING) / (near * hours + SETTLING))
+        return np.asarray(yearly @ np.array(clocks))
 
     @cached_property
     def mixture(self) -> Floats:
-        """(cell, hour) expected count: every group's settled rate x its own hour of week."""
+        """(cell, hour) expected count: every group's yearly rate x its own hour of week."""
         return self._mixed_week[:, self.of_week]
 
     @cached_property
@@ -198,7 +183,7 @@ class Night:
 
         With as much of the reference as keeps every cell above nothing.
         """
-        known = self.mixture * self.own_hours * self.own_days * self.adapted[:, None]
+        known = self.mixture * self.own_hours * self.adapted[:, None]
         return np.asarray((1 - REFERENCE_SHARE) * known + REFERENCE_SHARE * self.reference)
 
     @cached_property
@@ -209,17 +194,17 @@ class Night:
     @cached_property
     def own_hours(self) -> Floats:
         """(cell, hour) the cell's own hours of day against the mixture, smoothed."""
-        return self._own_clock(HOUR_SLOT_OF, 2.0, smooth=True)
+        return self._own_clock(HOUR_SLOT_OF, 1.0, smooth=True)
 
     @cached_property
     def own_parts(self) -> Floats:
         """(cell, hour) the cell's own parts of the week against the mixture."""
-        return self._own_clock(PART_SLOT_OF, 10.0, smooth=False)
+        return self._own_clock(PART_SLOT_OF, 2.0, smooth=False)
 
     @cached_property
     def own_days(self) -> Floats:
         """(cell, hour) the cell's own days of the week against the mixture."""
-        return self._own_clock(DAY_SLOT_OF, 30.0, smooth=False)
+        return self._own_clock(DAY_SLOT_OF, 3.0, smooth=False)
 
     def _own_clock(self, slot_of: NDArray[np.int64], prior: float, smooth: bool) -> Floats:
         """(cell, hour) how much of a cell's incidents fall into this slot, against the mixture.

@@ -9,6 +9,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pyproj import Geod
 
 from grids.hexgrid import OUTSIDE, HexGrid, hex_ids, locate_cells
 
@@ -213,3 +214,23 @@ def test_foreign_attributes_are_refused() -> None:
 def test_hex_ids_are_h3s_text() -> None:
     assert GRID.hex_ids == hex_ids(GRID.cells)
     assert [h3.str_to_int(text) for text in GRID.hex_ids] == GRID.cells.tolist()
+
+
+def test_metres_are_distances_on_the_ground() -> None:
+    grid = HexGrid.from_extent(-105.1, 39.6, -104.9, 39.8, 8)
+    lat, lon = grid.centroids
+    geod = Geod(ellps="sphere")
+    rng = np.random.default_rng(2)
+    a, b = rng.integers(0, len(grid), (2, 200))
+    _, _, truth = geod.inv(lon[a], lat[a], lon[b], lat[b])
+    flat = np.linalg.norm(grid.metres[a] - grid.metres[b], axis=1)
+    np.testing.assert_allclose(flat, truth, rtol=3e-3)
+    assert truth.max() > 15_000
+
+
+def test_parents_hold_their_cells() -> None:
+    grid = HexGrid.from_extent(-105.02, 39.70, -105.0, 39.72, 9)
+    parents, index = grid.parents(2)
+    expected = [h3.api.basic_int.cell_to_parent(int(cell), 7) for cell in grid.cells]
+    assert parents[index].tolist() == expected
+    assert len(parents) == len(set(expected)) > 1

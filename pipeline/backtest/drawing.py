@@ -95,4 +95,7 @@ def percent_axis(axes: Axes, ticks: list[float]) -> None:
 def legend(figure: Figure) -> None:
     """What the first axes' colours stand for, above all of them, so that it covers nothing."""
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(len(labels), 5))
+    figure.legend(
+        handles, labels, loc="outside upper left", ncols=len(labels), handlelength=1.4,
+        columnspacing=1.2,
+    )  # fmt: skip

@@ -25,8 +25,8 @@ h1 { font-size: 1.6rem; } h2 { border-top: 2px solid var(--faint); margin-top: 3
 figure { margin: 2rem 0; } figcaption { font-size: .92rem; max-width: 52rem; }
 svg { width: 100%; height: auto; font-family: system-ui, sans-serif; }
 svg text { font-family: system-ui, sans-serif !important; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; }
-th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap;
+.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .82rem; }
+th, td { padding: .25rem .5rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--faint); font-variant-numeric: tabular-nums; }
 th:first-child, td:first-child { text-align: left; } tr.ours { font-weight: 600; }
 small { color: var(--ink); opacity: .8; }
@@ -52,7 +52,7 @@ _CAPTIONS = {
 }
 _SHARES = ("1%", "2%", "5%", "10%", "20%")
 _FIRST = (
-    "information gain over the reference|gain over the best baseline|expected / observed|"
+    "gain over the reference|gain over the best|expected / observed|"
     "number test|Brier score|bins off"
 )
 _FIRST_NOTE = (

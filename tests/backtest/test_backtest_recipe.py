@@ -85,6 +85,21 @@ def test_a_killed_backtest_goes_on_and_says_the_same(
     assert figures(kept) == json.loads(json.dumps(figures(whole)))
 
 
+def test_what_is_resumed_is_what_was_never_stopped_to_the_bit(
+    config: Config, patch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The state at a chunk's first night has to come the same way, whatever else is done."""
+    known = read_known(config)
+    whole = collect(known, MARCH, Folder(tmp_path), str)
+    later = Folder(tmp_path).unit_path(whole.plan.chunks[1])
+    later.unlink()
+    resumed = collect(known, MARCH, Folder(tmp_path), str)
+    assert later.exists()
+    for target, tallies in whole.tallies.items():
+        for name, values in tallies.arrays().items():
+            np.testing.assert_array_equal(resumed.tallies[target].arrays()[name], values)
+
+
 def test_another_refit_or_other_incidents_start_anew(
     config: Config, patch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ from pipeline.learning.features import FEATURE_NAMES, MISSING, night_codes, star
 from pipeline.night import Night
 from pipeline.state import Floats
 
-# Learned slowly and regularised hard: the labels are nearly all 0 and the noise is Poisson's own.
+# Few of the features at a time: they say nearly the same, and the labels' noise is Poisson's own.
 PARAMETERS: dict[str, Any] = {
     "objective": "count:poisson",
     "tree_method": "hist",

@@ -99,7 +99,7 @@ def make_config(folder: Path, columns: dict[str, Any] | None = None, **changes: 
             "police_initiated": {"categories": ["drug-alcohol"]},
         },
         "targets": {"all": ["violent", "property", "other"], "violent": ["violent"]},
-        "model": {"nights": 60, "holdout_nights": 7, "rounds": 10},
+        "model": {"nights": 60, "holdout_nights": 14, "rounds": 10},
         "output": {"path": str(folder / "out")},
     }
     for key, change in changes.items():

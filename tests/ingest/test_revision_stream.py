@@ -100,7 +100,7 @@ def configure(folder: Path, client: Client, store: str, **source: Any) -> Config
         "grid": {"boundary": str(outline)},
         "groups": groups,
         "targets": {"all": ["violent", "property", "other"]},
-        "model": {"nights": 28, "holdout_nights": 7, "rounds": 5},
+        "model": {"nights": 28, "holdout_nights": 14, "rounds": 5},
         "output": {"path": str(folder / store)},
         "cluster": {"kind": "address", "address": client.scheduler.address},
     }

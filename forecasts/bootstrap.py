@@ -2,7 +2,8 @@
 
 Nights that follow each other are alike, so nights drawn one by one would make intervals too short.
 Blocks of seven, taken round the end to the beginning so that every night is drawn as often as any
-other, keep a week's rhythm and what nights share.
+other, keep a week's rhythm and what nights share. Without Student's factor a 95 % interval of 14
+nights leaves out the truth in a quarter of cases, of 56 in a tenth (simulated, independent nights).
 
 - Politis and Romano 1992, "A circular block-resampling procedure for stationary data", in: LePage
   and Billard, Exploring the Limits of Bootstrap.
@@ -15,6 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 BLOCK_NIGHTS = 7
@@ -53,11 +55,19 @@ def interval(
 
     ``sums``: (night, ...) what each night adds. ``statistic``: from (draw, ...) sums of the nights
     drawn to (draw, ...) values. The ends are percentiles of the draws, nan where no draw says
-    anything. For a paired difference take the difference within the statistic.
+    anything; from the value itself they are moved out as Student's t lies further out than the
+    normal law, since a few blocks tell little of how blocks differ. For a paired difference take
+    the difference within the statistic.
     """
     values = np.asarray(sums, np.float64)
     weights = resampled(len(values), draws, block, seed)
     drawn = statistic(np.tensordot(weights, values, axes=1))
     tail = (1 - level) / 2
-    low, high = np.nanquantile(drawn, [tail, 1 - tail], axis=0)
-    return np.asarray(low), np.asarray(high)
+    low = np.nanquantile(drawn, tail, axis=0, method="lower")  # between two infinities lies nan
+    high = np.nanquantile(drawn, 1 - tail, axis=0, method="higher")
+    value = statistic(values.sum(axis=0)[None])[0]
+    further = stdtrit(len(values) / block - 1, 1 - tail) / ndtri(1 - tail)
+    with np.errstate(invalid="ignore"):
+        ends = value + further * (low - value), value + further * (high - value)
+    finite = np.isfinite(value)
+    return np.where(finite, ends[0], low), np.where(finite, ends[1], high)

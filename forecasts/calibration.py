@@ -56,25 +56,32 @@ def reliability(
     if m.shape != n.shape or m.ndim != 2:
         raise ValueError(f"expected is {m.shape}, observed {n.shape}: both must be (night, bin)")
     each = 1 - (1 - level) / m.shape[1]
-    low, high = interval(np.stack([m, n], axis=1), _ratio, each, draws=20_000, block=block)
+    logs = interval(np.stack([m, n], axis=1), _log_ratio, each, draws=20_000, block=block)
+    low, high = np.exp(logs[0]), np.exp(logs[1])
     total = np.stack([m.sum(axis=0), n.sum(axis=0)])
     exact = _exact(total[0], total[1], (1 - each) / 2)
-    low, high = np.minimum(low, exact[0]), np.maximum(high, exact[1])
+    low, high = np.fmin(low, exact[0]), np.fmax(high, exact[1])
     return Reliability(total[0], total[1], _ratio(total[None])[0], low, high, each)
 
 
 def _exact(expected: Floats, observed: Floats, tail: float) -> tuple[Floats, Floats]:
     """Ends of expected over the mean of a Poisson law of which ``observed`` were drawn."""
-    fewest = stats.chi2.ppf(tail, 2 * observed) / 2
+    fewest = np.where(observed > 0, stats.chi2.ppf(tail, np.maximum(2 * observed, 1)) / 2, 0.0)
     most = stats.chi2.ppf(1 - tail, 2 * (observed + 1)) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(expected / most), np.asarray(expected / fewest)
+        longest = np.where(expected > 0, expected / fewest, np.nan)
+        return np.asarray(expected / most), np.asarray(longest)
 
 
 def _ratio(sums: Floats) -> Floats:
+    """Infinite where incidents were expected and none came, nan where neither."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: Floats = sums[:, 0] / sums[:, 1]
-    return np.where(sums[:, 1] > 0, ratio, np.nan)
+        return np.asarray(sums[:, 0] / sums[:, 1])
+
+
+def _log_ratio(sums: Floats) -> Floats:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(_ratio(sums)))
 
 
 def deciles(expected: ArrayLike) -> NDArray[np.int64]:

@@ -37,13 +37,25 @@ def test_the_intervals_hold_together_where_weeks_share_what_they_have_too_many()
     assert naive / trials > 0.6
 
 
-def test_a_bin_without_incidents_says_nothing():
-    observed = np.zeros((30, 2))
+def test_a_bin_without_incidents_is_off_where_many_were_expected():
+    expected, observed = np.ones((30, 3)), np.zeros((30, 3))
     observed[:, 1] = 1
+    expected[:, 2] = 0.01
+    found = reliability(expected, observed)
+    assert found.is_off.tolist() == [True, False, False]
+    assert found.ratio[0] == found.high[0] == np.inf
+    assert 4 < found.low[0] < 6  # 30 over the 5.8 that none observed leaves possible
+    assert found.low[2] < 1
+
+
+def test_a_bin_without_anything_says_nothing():
     with pytest.warns(RuntimeWarning, match="All-NaN"):
-        found = reliability(np.ones((30, 2)), observed)
-    assert np.isnan([found.ratio[0], found.low[0], found.high[0]]).all()
+        found = reliability(np.zeros((30, 1)), np.zeros((30, 1)))
+    assert np.isnan(found.ratio).all()
     assert not found.is_off.any()
+
+
+def test_both_are_night_by_bin():
     with pytest.raises(ValueError, match="both must be"):
         reliability(np.ones((30, 2)), np.ones(30))
 
@@ -64,9 +76,12 @@ def test_intervals_of_many_incidents_are_the_resamplings():
     observed = RNG.poisson(expected * week)
     found = reliability(expected, observed)
     ends = interval(
-        np.stack([expected, observed], axis=1), lambda s: s[:, 0] / s[:, 1], 0.99, draws=20_000
+        np.stack([expected, observed], axis=1),
+        lambda s: np.log(s[:, 0] / s[:, 1]),
+        0.99,
+        draws=20_000,
     )
-    assert (found.low[0], found.high[0]) == (ends[0][0], ends[1][0])
+    assert (found.low[0], found.high[0]) == pytest.approx(np.exp([ends[0][0], ends[1][0]]))
 
 
 def test_deciles_hold_a_tenth_each_and_equal_rates_stay_together():

@@ -29,6 +29,8 @@ from pipeline.backtest.plan import Plan
 from pipeline.backtest.tallies import TALLY_FORM, Unit, from_bytes, to_bytes
 from pipeline.config import Config
 from pipeline.errors import BusyError, ConfigError
+from pipeline.learning.features import FEATURE_NAMES
+from pipeline.learning.model import FORM, PARAMETERS
 from pipeline.silver import Arrivals
 
 PLAN, UNITS, MODELS = "plan.json", "units", "models"
@@ -113,6 +115,9 @@ def key_of(config: Config, plan: Plan, cells: Any, arrivals: Arrivals) -> dict[s
         "known until": plan.known_until.isoformat(),
         "incidents": digest(cells, arrivals),
         "form of the sums": TALLY_FORM,
+        "form of the models": FORM,
+        "parameters": PARAMETERS,
+        "features": list(FEATURE_NAMES),
     }
 
 

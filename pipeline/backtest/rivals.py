@@ -63,8 +63,8 @@ def _train(
     from pipeline.learning.train import train  # Dask takes seconds to load
 
     config, city, info, then = known.config, known.city, known.info, known.at(refit).arrivals
+    require_history(int(then.events.sign.sum()), city.spec.started, refit)
     state = advance(empty_state(city.spec), then, refit, city.spec)
-    require_history(state.incidents, city.spec.started, refit)
     districts = read_districts(Store(config.output.path).silver, info.grid, refit).of_cell
     return train(config, city, info.categories, targets, then, state, districts, cluster.client)
 

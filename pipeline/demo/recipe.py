@@ -49,8 +49,9 @@ def run_demo(out: Path, now: datetime, city: DemoCity | None = None) -> Outcome:
     outcome = run_night(config, now, latest_cutoff(end, config.cutoff, config.zone))
     for model in outcome.manifest["models"]:
         cutoff = datetime.fromisoformat(outcome.manifest["as_of"])
-        truth = score_truth(config, city, versions, model["target"], cutoff)
-        model["holdout"] = {**model["holdout"], TRUTH: truth}
+        if model.get("holdout"):
+            truth = score_truth(config, city, versions, model["target"], cutoff)
+            model["holdout"] = {**model["holdout"], TRUTH: truth}
     return outcome
 
 

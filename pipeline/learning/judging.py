@@ -50,9 +50,11 @@ class Judged:
             return None
         difference = self.log_score[rival] - self.log_score[other]
         sums = np.stack([difference, self.incidents.astype(np.float64)], axis=1)
-        low, high = interval(sums, lambda drawn: drawn[:, 0] / drawn[:, 1])
+        with np.errstate(divide="ignore", invalid="ignore"):  # draws without incidents
+            low, high = interval(sums, lambda drawn: drawn[:, 0] / drawn[:, 1])
         gain = difference.sum() / self.incidents.sum()
-        return {"gain": float(gain), "low": float(low), "high": float(high)}
+        found = {"gain": float(gain), "low": float(low), "high": float(high)}
+        return found if np.isfinite(list(found.values())).all() else None
 
 
 def judge(

@@ -23,6 +23,9 @@ from pipeline.learning.features import FEATURE_NAMES, MISSING, night_codes, star
 from pipeline.night import Night
 from pipeline.state import Floats
 
+# Another number whenever what features, starts or baselines mean has changed: a model of another
+# form would be given other values than it has learned from.
+FORM = 3
 # Few of the features at a time: they say nearly the same, and the labels' noise is Poisson's own.
 PARAMETERS: dict[str, Any] = {
     "objective": "count:poisson",
@@ -104,6 +107,7 @@ def save_model(root: Path, model: Model, fingerprint: str) -> Path:
     if model.booster is not None:
         model.booster.save_model(staged / "model.ubj")
     description = {
+        "form": FORM,
         "target": model.target,
         "cutoff": model.cutoff.isoformat(),
         "baseline": model.baseline,
@@ -139,8 +143,9 @@ def find_model(
 def _load_model(folder: Path) -> Model | None:
     description = json.loads((folder / "model.json").read_text())
     made_with = (tuple(description["features"]), description["parameters"])
-    knows = description["baselines"].keys() == BASELINES.keys()
-    if made_with != (FEATURE_NAMES, PARAMETERS) or not knows:
+    if description.get("form") != FORM or made_with != (FEATURE_NAMES, PARAMETERS):
+        return None
+    if description["baselines"].keys() != BASELINES.keys():
         return None
     booster = None
     if (folder / "model.ubj").exists():

@@ -113,13 +113,13 @@ def test_a_bad_model_loses_to_the_best_baseline(
 ) -> None:
     config, city, arrivals, state = known
 
-    def blind(*_: object) -> xgboost.Booster:
+    def too_much(*_: object) -> xgboost.Booster:
         rng = np.random.default_rng(1)
         codes = rng.integers(0, 9, (50, len(FEATURE_NAMES))).astype(np.uint8)
-        matrix = xgboost.DMatrix(codes, rng.random(50), feature_names=list(FEATURE_NAMES))
-        return xgboost.train({"objective": "count:poisson"}, matrix, 1)
+        matrix = xgboost.DMatrix(codes, np.full(50, 50.0), feature_names=list(FEATURE_NAMES))
+        return xgboost.train({"objective": "count:poisson", "base_score": 1}, matrix, 9)
 
-    monkeypatch.setattr("pipeline.learning.train.fit_booster", blind)
+    monkeypatch.setattr("pipeline.learning.train.fit_booster", too_much)
     (model,) = train(
         config, city, config.grouping.names, ["violent"], arrivals, state, district(city), client
     )

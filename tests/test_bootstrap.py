@@ -56,3 +56,11 @@ def test_what_cannot_be_said_is_nan_and_paired_differences_are_paired():
     assert high == pytest.approx(0.5)
     with np.errstate(invalid="ignore"), pytest.warns(RuntimeWarning, match="All-NaN"):
         assert np.isnan(interval(np.zeros((70, 2)), mean)).all()
+
+
+@pytest.mark.parametrize("nights", [14, 28, 56])
+def test_few_blocks_do_not_make_the_interval_too_short(nights):
+    rng = np.random.default_rng(4)
+    ends = [interval(of(rng.normal(size=nights)), mean) for _ in range(600)]
+    outside = np.mean([low > 0 or high < 0 for low, high in ends])
+    assert outside < 0.08

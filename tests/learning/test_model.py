@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -130,3 +131,18 @@ def test_a_model_with_other_features_is_refused() -> None:
     old = xgboost.train({"objective": "count:poisson"}, matrix, 1)
     with pytest.raises(ConfigError, match="other features"):
         predict(old, None)  # type: ignore[arg-type]
+
+
+def test_a_model_of_another_form_or_of_an_older_version_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_model(tmp_path, Model("all", MADE, "blend", FITTED, booster()), "abc")
+    monkeypatch.setattr("pipeline.learning.model.FORM", -1)
+    assert find_model(tmp_path, "all", "abc", MADE, 28) is None
+    monkeypatch.undo()
+    assert find_model(tmp_path, "all", "abc", MADE, 28) is not None
+    old = json.loads((folder / "model.json").read_text())
+    for key in ("form", "baselines", "wins", "laws"):
+        del old[key]
+    (folder / "model.json").write_text(json.dumps(old))
+    assert find_model(tmp_path, "all", "abc", MADE, 28) is None

@@ -12,11 +12,12 @@ the sum over its own mean. Incidents that are not known (not reported yet, too l
 hours ahead) count by their expectation and leave no excess. What is excited fades over the hours
 ahead; offspring of offspring are left out.
 
-The mean is a mixture of the cells' yearly rate, that rate smoothed, and their quarterly rate, x the
-city's hour of week: what drifts slowly is not to pass for excitation. Its weights and the branching
-ratio are of maximum likelihood for every memory and sigma of a grid, and so are those two. The
-likelihood is that of past nights' incidents given what was known at their cutoffs. The offences of
-one event, in the same cell and hour, are all on the same side of it and excite nothing there.
+The mean is a mixture of the cells' yearly rate, that rate smoothed, and their quarterly and monthly
+rates, x the city's hour of week: what drifts slowly is not to pass for excitation. Its weights and
+the branching ratio are of maximum likelihood for every memory and sigma of a grid, and so are those
+two. The likelihood is that of past nights' incidents given what was known at their cutoffs. The
+offences of one event, in the same cell and hour, are all on the same side of it and excite nothing
+there.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from pipeline.baselines.past import PastNight, evidence
 from pipeline.baselines.recent import ages
 from pipeline.baselines.spread import spread
 from pipeline.delay import share_at
-from pipeline.night import QUARTER, RECENT_DAYS, YEAR, Night
+from pipeline.night import MONTH, QUARTER, RECENT_DAYS, YEAR, Night
 from pipeline.state import Floats, age_of_data
 
-BACKGROUND = ("yearly", "smoothed", "quarterly")
+MEAN = ("yearly", "smoothed", "quarterly", "monthly")
 SMOOTHED = 100.0  # metres
 MEMORIES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # days
 SIGMAS = (0.0, 50.0, 100.0, 200.0, 400.0)  # metres
@@ -50,7 +51,7 @@ UNFITTED: dict[str, Any] = {
     "branching": 0.0,
     "memory_days": MEMORIES[0],
     "sigma_m": SIGMAS[0],
-    "mean": {"yearly": 1.0, "smoothed": 0.0, "quarterly": 0.0},
+    "mean": {name: float(name == "yearly") for name in MEAN},
 }
 
 
@@ -65,13 +66,13 @@ def fit_self_exciting(past: Sequence[PastNight]) -> dict[str, Any]:
         "branching": float(best.weights[-1]),
         "memory_days": best.memory,
         "sigma_m": best.sigma,
-        "mean": dict(zip(BACKGROUND, best.weights[:-1].tolist(), strict=True)),
+        "mean": dict(zip(MEAN, best.weights[:-1].tolist(), strict=True)),
     }
 
 
 def forecast_self_exciting(night: Night, parameters: dict[str, Any]) -> Floats:
     """(cell, hour) expected counts."""
-    mean = mean_parts(night).mixed(np.array([parameters["mean"][name] for name in BACKGROUND]))
+    mean = mean_parts(night).mixed(np.array([parameters["mean"][name] for name in MEAN]))
     excess = excess_parts(night, [parameters["memory_days"]], parameters["sigma_m"])
     forecast = mean + excess.mixed(np.array([parameters["branching"]]))
     return np.maximum(forecast, LEFT * mean)
@@ -81,7 +82,7 @@ def mean_parts(night: Night) -> Parts:
     """The parts of the cells' mean x the city's hour of week."""
     yearly = night.rates[:, YEAR]
     smoothed = spread(night.place, SMOOTHED) @ yearly
-    parts = np.column_stack([yearly, smoothed, night.rates[:, QUARTER]])
+    parts = np.column_stack([yearly, smoothed, night.rates[:, QUARTER], night.rates[:, MONTH]])
     return clocked(night, with_uniform(parts))
 
 

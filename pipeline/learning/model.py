@@ -16,6 +16,7 @@ import numpy as np
 import xgboost
 
 from forecasts.counting import CountLaws
+from grids.hours import HOUR
 from grids.snapshots import tag_of
 from pipeline.baselines.recipe import BASELINES, Forecaster, Parameters, forecaster
 from pipeline.errors import ConfigError
@@ -133,7 +134,8 @@ def find_model(
     """
     for folder in sorted((root / target).glob(f"[0-9]*-{fingerprint}"), reverse=True):
         made = datetime.strptime(folder.name.split("-")[0] + "+0000", "%Y%m%dT%H%M%SZ%z")
-        if made <= cutoff and (cutoff - made).days < max_age_days:
+        # Days of the city's clock: one of the last ones may have had 23 hours.
+        if made <= cutoff and (cutoff - made + HOUR).days < max_age_days:
             model = _load_model(folder)
             if model is not None:
                 return model

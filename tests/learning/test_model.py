@@ -116,7 +116,8 @@ def test_no_model_from_the_future_or_too_old_or_of_another_configuration(tmp_pat
 
     assert found(MADE - timedelta(seconds=1)) is None
     assert found(MADE) == 0
-    assert found(MADE + timedelta(days=27, hours=23)) == 0
+    assert found(MADE + timedelta(days=27, hours=22)) == 0
+    assert found(MADE + timedelta(days=27, hours=23)) is None  # 28 nights, one of them short
     assert found(MADE + timedelta(days=28)) is None
     assert found(MADE + timedelta(days=30)) == 30
     assert found(MADE + timedelta(days=59)) is None

@@ -159,7 +159,7 @@ def test_days_of_23_and_25_hours(arrivals: Arrivals, fitted: dict[str, Parameter
 
 def test_a_city_of_one_cell(fitted: dict[str, Parameters]) -> None:
     alone = csr_array((1, 1))
-    city = small_city(Place(alone, alone, np.zeros((1, 2))))
+    city = small_city(Place(alone, alone, np.zeros((1, 2)), np.zeros(1, np.int64)))
     whole = Process(uneven(20), days=120).arrivals()
     events = replace(whole.events, cell=np.zeros(len(whole), np.int32))
     arrivals = replace(whole, events=events)

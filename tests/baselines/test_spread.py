@@ -17,7 +17,7 @@ RADIUS = cell_radius(PLACE.metres)
 
 def place_of(metres: np.ndarray) -> Place:
     nothing = csr_array((len(metres), len(metres)))
-    return Place(nothing, nothing, metres)
+    return Place(nothing, nothing, metres, np.zeros(len(metres), np.int64))
 
 
 @settings(max_examples=12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ import dask
 from distributed import Client, LocalCluster, Security
 
 from cluster.spec import ENCRYPTED, ClusterSpec, ClusterUnavailableError
+
+CLOSING_SECONDS = 30
+_LOG = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -22,7 +26,7 @@ def connect(spec: ClusterSpec) -> Iterator[Client]:
     """
     with dask.config.set({"dataframe.convert-string": True, "distributed.admin.tick.limit": "30s"}):
         if spec.kind == "local":
-            with _local(spec) as cluster, Client(cluster) as client:
+            with _closing(_local(spec)) as cluster, Client(cluster) as client:
                 yield client
         else:
             with _remote(spec) as client:
@@ -43,6 +47,18 @@ def _local(spec: ClusterSpec) -> LocalCluster:
             f"the workers of this machine did not start ({fault}): it is very busy, or one was "
             "killed; run again"
         ) from fault
+
+
+@contextmanager
+def _closing(cluster: LocalCluster) -> Iterator[LocalCluster]:
+    """A worker that does not stop in time is no fault of the work: it ends with this process."""
+    try:
+        yield cluster
+    finally:
+        try:
+            cluster.close(timeout=CLOSING_SECONDS)
+        except TimeoutError:
+            _LOG.warning("a worker did not stop within %s s: the machine is busy", CLOSING_SECONDS)
 
 
 @contextmanager

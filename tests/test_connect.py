@@ -187,3 +187,16 @@ def test_workers_that_do_not_see_the_store_are_refused(
     ):
         assert lazy.client is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_does_not_stop_in_time_is_said_and_no_error(monkeypatch, caplog):
+    with connect(ClusterSpec(workers=1)) as client:
+        close = client.cluster.close
+
+        def late(timeout=None):
+            close()
+            raise TimeoutError
+
+        monkeypatch.setattr(client.cluster, "close", late)
+        assert client.submit(sum, [1, 2]).result() == 3
+    assert "did not stop within" in caplog.text

@@ -7,8 +7,6 @@ of line with another, and memory holds one shard's compressed bytes whatever the
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -27,7 +25,8 @@ from zarr.storage import LocalStore
 from grids.cube import CubeInfo, read_info
 from grids.snapshots import open_night, tag_of
 from pipeline.config import Config
-from pipeline.errors import BusyError, ConfigError, MissingInputError
+from pipeline.errors import ConfigError, MissingInputError
+from pipeline.locks import make_folder, only_one
 from pipeline.store import Store
 
 STATE = "state/"  # the forecaster's memory, of no use to others
@@ -83,26 +82,15 @@ def _staged(out: Path) -> Iterator[Path]:
     """
     _require_free(out)
     part = out.with_name(f".{out.name}.part")
-    try:
-        part.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        raise ConfigError(f"{out} cannot be made ({fault}): give another path") from fault
-    handle = os.open(part, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process
-    except BlockingIOError as fault:
-        os.close(handle)
-        raise BusyError(f"another export writes {out}: try again when it is done") from fault
-    try:
-        for left in part.iterdir():
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-        yield part
-        part.rename(out)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    finally:
-        os.close(handle)
+    with only_one(make_folder(part, "OUT"), f"another export writes {out}"):
+        try:
+            for left in part.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            yield part
+            part.rename(out)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
 
 
 def _require_free(out: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import BusyError, ConfigError
+from pipeline.errors import ConfigError
+from pipeline.locks import make_folder, only_one
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,8 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Only one process writes a store. Raises BusyError where another does."""
-        folder = Path(self.root)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as fault:
-            raise ConfigError(f"output.path: {folder} cannot be made ({fault})") from fault
-        with (folder / ".night.lock").open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as fault:
-                raise BusyError(
-                    f"another run writes {self.root}: try again when it is done"
-                ) from fault
+        folder = make_folder(Path(self.root), "output.path")
+        with only_one(folder / ".night.lock", f"another run writes {self.root}"):
             yield
 
 

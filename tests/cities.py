@@ -10,6 +10,7 @@ from typing import Any
 import h3
 import numpy as np
 import pandas as pd
+import yaml
 
 from grids.hexgrid import HexGrid
 from pipeline.config import Config
@@ -97,6 +98,29 @@ def small_config(folder: Path, rows: pd.DataFrame, **changes: Any) -> Config:
         "output": {"path": "store"},
     }
     return parse_config(values | changes, folder / "small.yaml")
+
+
+def small_file(folder: Path, rows: pd.DataFrame, **changes: Any) -> Path:
+    """The same with one target, as a file that a user would have written."""
+    small_config(folder, rows)
+    values: dict[str, Any] = {
+        "name": "small",
+        "timezone": "America/Denver",
+        "cutoff": "00:00",
+        "source": {
+            "path": "in/*.csv",
+            "start": "2024-01-01",
+            "date_formats": ["%Y-%m-%d %H:%M"],
+            "columns": dict(COLUMNS),
+        },
+        "grid": {"bounds": list(BOUNDS)},
+        "groups": {"violent": {"categories": ["assault"]}},
+        "targets": {"violent": ["violent"]},
+        "output": {"path": "store"},
+    }
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(values | changes))
+    return path
 
 
 def reported_at(rows: pd.DataFrame) -> pd.Series:

@@ -22,9 +22,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
-from conftest import NOW, good_rows, make_config
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from tiny import NOW, good_rows, make_config
 
 from grids.hexgrid import HexGrid
 from pipeline.config import Config

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cities import BOUNDS, COLUMNS, Small, midnight, small_config
+from cities import Small, midnight, small_file
 from distributed import Client
 
 from pipeline.cli import main
@@ -19,25 +19,9 @@ from pipeline.cli import main
 @pytest.fixture
 def city(tmp_path: Path, client: Client) -> Path:
     """A small city's files and configuration."""
-    small_config(tmp_path, Small().rows())
-    values = {
-        "name": "small",
-        "timezone": "America/Denver",
-        "cutoff": "00:00",
-        "source": {
-            "path": "in/*.csv",
-            "start": "2024-01-01",
-            "date_formats": ["%Y-%m-%d %H:%M"],
-            "columns": dict(COLUMNS),
-        },
-        "grid": {"bounds": list(BOUNDS)},
-        "groups": {"violent": {"categories": ["assault"]}},
-        "targets": {"violent": ["violent"]},
-        "model": {"rounds": 20, "holdout_nights": 14, "empty_share": 0.2},
-        "cluster": {"kind": "address", "address": client.scheduler.address},
-        "output": {"path": "store"},
-    }
-    return write(tmp_path / "small.yaml", values)
+    model = {"rounds": 20, "holdout_nights": 14, "empty_share": 0.2}
+    cluster = {"kind": "address", "address": client.scheduler.address}
+    return small_file(tmp_path, Small().rows(), model=model, cluster=cluster)
 
 
 def write(path: Path, values: dict[str, Any]) -> Path:

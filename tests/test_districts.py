@@ -9,7 +9,7 @@ import h3
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import NOW, City
+from tiny import NOW, City
 
 from grids.hexgrid import HexGrid
 from pipeline.districts import majority, parents, read_districts
@@ -50,7 +50,7 @@ def test_where_hardly_any_incident_has_a_district_h3_stands_in(grid: HexGrid) ->
 
 @pytest.mark.usefixtures("client")
 def test_districts_are_those_known_then(city: City, tmp_path: Path) -> None:
-    from conftest import good_rows
+    from tiny import good_rows
 
     delivered = good_rows(300).assign(DISTRICT="old")
     late = delivered["FROM"].str.startswith("05/")

@@ -14,8 +14,8 @@ import pytest
 import xarray as xr
 import xdggs
 import zarr
-from conftest import make_config
 from cubes import CATEGORIES, GRID, add_nights, begin, cutoff
+from tiny import make_config
 from zarr.storage import LocalStore
 
 from grids.cube import SHARD_HOURS, open_cube, read_info, shards, write_shard

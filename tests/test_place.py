@@ -7,7 +7,7 @@ from pathlib import Path
 import geopandas
 import pytest
 import shapely
-from conftest import BOX, make_config
+from tiny import BOX, make_config
 
 from grids.snapshots import open_repository
 from pipeline.errors import ConfigError, MissingInputError

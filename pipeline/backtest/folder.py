@@ -12,7 +12,6 @@ deleted: sums of two plans would mix what was made from different data.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -28,9 +27,10 @@ from grids.snapshots import tag_of
 from pipeline.backtest.plan import Plan
 from pipeline.backtest.tallies import TALLY_FORM, Unit, from_bytes, to_bytes
 from pipeline.config import Config
-from pipeline.errors import BusyError, ConfigError
+from pipeline.errors import ConfigError
 from pipeline.learning.features import FEATURE_NAMES
 from pipeline.learning.model import FORM, PARAMETERS
+from pipeline.locks import make_folder, only_one
 from pipeline.silver import Arrivals
 
 PLAN, UNITS, MODELS = "plan.json", "units", "models"
@@ -68,24 +68,14 @@ class Folder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Only one backtest writes a folder. Raises BusyError where another does."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as fault:
-            raise ConfigError(f"--out: {self.root} cannot be made ({fault})") from fault
-        names = (path.name for path in self.root.iterdir())
+        names = (path.name for path in make_folder(self.root, "--out").iterdir())
         foreign = [name for name in names if name not in _OURS and not name.startswith(".")]
         if foreign and not (self.root / PLAN).exists():
             raise ConfigError(
                 f"--out: {self.root} holds {sorted(foreign)[0]}, which is none of ours: give a "
                 "folder of its own"
             )
-        with (self.root / ".lock").open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as fault:
-                raise BusyError(
-                    f"another backtest writes {self.root}: try again when it is done"
-                ) from fault
+        with only_one(self.root / ".lock", f"another backtest writes {self.root}"):
             yield
 
     def kept(self) -> dict[str, Any] | None:

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
-from cities import BOUNDS, COLUMNS, Small, small_config
+from cities import Small, small_file
 from distributed import Client
 from past import cheaply
 
@@ -21,26 +20,8 @@ DAYS = ("--from", "2024-03-01", "--to", "2024-03-16")
 def city(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Path:
     """A small city's files and configuration; nothing is ingested."""
     folder = tmp_path_factory.mktemp("city")
-    small_config(folder, Small().rows())
-    values = {
-        "name": "small",
-        "timezone": "America/Denver",
-        "cutoff": "00:00",
-        "source": {
-            "path": "in/*.csv",
-            "start": "2024-01-01",
-            "date_formats": ["%Y-%m-%d %H:%M"],
-            "columns": dict(COLUMNS),
-        },
-        "grid": {"bounds": list(BOUNDS)},
-        "groups": {"violent": {"categories": ["assault"]}},
-        "targets": {"violent": ["violent"]},
-        "cluster": {"kind": "address", "address": client.scheduler.address},
-        "output": {"path": "store"},
-    }
-    path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return path
+    cluster = {"kind": "address", "address": client.scheduler.address}
+    return small_file(folder, Small().rows(), cluster=cluster)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

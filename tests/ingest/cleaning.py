@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import NOW, as_delivered, cleaned, good_rows, make_config
+from tiny import NOW, as_delivered, cleaned, good_rows, make_config
 
 from grids.hexgrid import HexGrid
 from pipeline.ingest.bronze import as_bronze

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import count
 
 import pandas as pd
-from conftest import DAY, NOW, City
+from tiny import DAY, NOW, City
 
 from pipeline.ingest.recipe import IngestRecord
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import NOW, as_delivered, good_rows, make_config
 from pandas.testing import assert_frame_equal
+from tiny import NOW, as_delivered, good_rows, make_config
 
 from pipeline.config import Config
 from pipeline.ingest.bronze import (

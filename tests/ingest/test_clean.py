@@ -18,11 +18,11 @@ from cleaning import (
     the_cleaner,  # noqa: F401 -- a fixture
     the_folder,  # noqa: F401 -- a fixture
 )
-from conftest import CLOCK, CONFLICT, FAULTS, KEPT, MERGED, NOW, cleaned, dirty_rows, make_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from pyproj import Transformer
+from tiny import CLOCK, CONFLICT, FAULTS, KEPT, MERGED, NOW, cleaned, dirty_rows, make_config
 
 from grids.hexgrid import HexGrid
 from pipeline.config import Config

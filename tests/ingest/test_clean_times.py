@@ -17,9 +17,9 @@ from cleaning import (
     the_cleaner,  # noqa: F401 -- a fixture
     the_folder,  # noqa: F401 -- a fixture
 )
-from conftest import CLOCK, NOW, cleaned, good_rows, make_config
 from pandas.testing import assert_frame_equal
 from scipy.stats import chisquare, kstest
+from tiny import CLOCK, NOW, cleaned, good_rows, make_config
 
 from grids.hexgrid import HexGrid
 from pipeline.ingest.bronze import KNOWN_FROM

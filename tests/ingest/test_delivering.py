@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from conftest import CLOCK, NOW, City, dirty_rows, good_rows, incidents
 from redelivery import Nights, both
+from tiny import CLOCK, NOW, City, dirty_rows, good_rows, incidents
 
 from pipeline.errors import EmptyDeliveryError
 from pipeline.ingest import delivering

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import CLOCK, DAY, KEPT, MERGED, NOW, dirty_rows, good_rows
 from pandas.testing import assert_frame_equal
+from tiny import CLOCK, DAY, KEPT, MERGED, NOW, dirty_rows, good_rows
 
 from pipeline.errors import DataError, MissingInputError
 from pipeline.ingest import recipe as module

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import CLOCK, DAY, NOW, City, dirty_rows, good_rows, incidents, make_config
 from pandas.testing import assert_frame_equal
+from tiny import CLOCK, DAY, NOW, City, dirty_rows, good_rows, incidents, make_config
 
 from grids.hexgrid import HexGrid
 from pipeline import tables

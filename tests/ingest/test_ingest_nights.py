@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
-from conftest import DAY, NOW, good_rows, incidents
+from tiny import DAY, NOW, good_rows, incidents
 
 from pipeline import tables
 from pipeline.tables import active_files

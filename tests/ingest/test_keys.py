@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import DAY, NOW, incidents
+from tiny import DAY, NOW, incidents
 
 from pipeline import tables
 from pipeline.errors import BusyError

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import BOX, DAY, NOW, City, dirty_rows, good_rows, make_config
 from distributed import Client
 from pandas.testing import assert_frame_equal
+from tiny import BOX, DAY, NOW, City, dirty_rows, good_rows, make_config
 
 from pipeline.errors import DataError
 from pipeline.ingest import delivering, settling

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BOX, City, incidents, make_config
 from redelivery import Nights, both
+from tiny import BOX, City, incidents, make_config
 
 from grids.hexgrid import HexGrid
 
@@ -70,13 +70,19 @@ def tell(
     return live, Counter(city.silver()["id"]), Counter(city.quarantine()["id"])
 
 
-def check(folder: Path, stories: dict[str, Story], plan: list[str], **changes: Any) -> None:
+def told(
+    folder: Path, stories: dict[str, Story], plan: list[str], **changes: Any
+) -> dict[str, tuple[str, int, int]]:
+    """Of every story: what was live night after night, its revisions, its rows in quarantine."""
     path = {"path": str(folder / "part*.csv"), "retracted": ["-1"]}
     columns = {"status": "COUNT"} | changes.pop("columns", {})
     config = make_config(folder, columns, source=path | changes)
     live, revisions, bad = tell(City(folder, config, HexGrid.from_extent(*BOX, 9)), plan, stories)
-    found = {name: (live[name], revisions[name], bad[name]) for name in stories}
-    assert found == {name: (s.live, s.revisions, s.bad) for name, s in stories.items()}
+    return {name: (live[name], revisions[name], bad[name]) for name in stories}
+
+
+def expected(stories: dict[str, Story]) -> dict[str, tuple[str, int, int]]:
+    return {name: (s.live, s.revisions, s.bad) for name, s in stories.items()}
 
 
 def test_two_files_that_are_edited_and_touched(tmp_path):
@@ -114,7 +120,7 @@ def test_two_files_that_are_edited_and_touched(tmp_path):
         "taken back by two rows": Story("A,. Aab . Aab Aab,. . Aab,.", "A------", 3),
         "taken back twice": Story("A,. Aa . A Aa,. . A,.", "A--A--A", 5),
     }
-    check(tmp_path, stories, plan)
+    assert told(tmp_path, stories, plan) == expected(stories)
 
 
 def test_a_new_file_every_day(tmp_path):
@@ -129,7 +135,7 @@ def test_a_new_file_every_day(tmp_path):
         "never usable": Story("x x x x x", "-----", 0, 1),
         "taken back": Story("Aa Aa Aa A Aa", "---A-", 4),
     }
-    check(tmp_path, stories, list("abcde"))
+    assert told(tmp_path, stories, list("abcde")) == expected(stories)
 
 
 def test_revisions_that_have_their_times(tmp_path):
@@ -146,7 +152,7 @@ def test_revisions_that_have_their_times(tmp_path):
         "taken back in between": Story("1,. 1u . 1u 1u4,. . 1u4,.", "1---444", 3),
         "taken back, older returns": Story("1,. u 2 1 1,2 3 4,.", "1-----4", 3),
     }
-    check(tmp_path, stories, plan, columns={"revised_at": "UPDATED"})
+    assert told(tmp_path, stories, plan, columns={"revised_at": "UPDATED"}) == expected(stories)
 
 
 def test_snapshots(tmp_path):
@@ -166,4 +172,4 @@ def test_snapshots(tmp_path):
         "moves in": Story("o,. .,. o,. A,. .,. o,. A,.", "---A--A", 4, 1),
         "comes later": Story(".,. .,. A,. A,. A,. A,. A,.", "--AAAAA", 1),
     }
-    check(tmp_path, stories, ["ab"] * 7, delivers="snapshot")
+    assert told(tmp_path, stories, ["ab"] * 7, delivers="snapshot") == expected(stories)

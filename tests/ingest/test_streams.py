@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from conftest import BOX, DAY, NOW, City, incidents, make_config
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
+from tiny import BOX, DAY, NOW, City, incidents, make_config
 
 from grids.hexgrid import HexGrid
 from pipeline.ingest.key_tables import LATEST

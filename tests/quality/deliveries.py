@@ -106,3 +106,25 @@ class Year:
         weather = np.exp(rng.normal(0, 0.1, self.days + 1))[day]
         holiday = np.where(rng.random(self.days + 1) < 10 / 365, 0.5, 1.0)[day]
         return np.asarray(WEEK[day % 7] * season * weather * holiday)
+
+
+def checks(found: object) -> set[str]:
+    return {finding.check for finding in found}  # type: ignore[attr-defined]
+
+
+def nights(
+    count: int, news: int = 190, first: QualityRecord | None = None, seed: int = 0
+) -> list[QualityRecord]:
+    """A history and so many judged nights after it, each with about as much news."""
+    rng = np.random.default_rng(seed)
+    past = [first or record(40_000, BEGUN, None)]
+    for night in range(1, count + 1):
+        at = BEGUN + night * DAY
+        found = record(int(rng.poisson(news)), at, at - DAY, seed=night)
+        past.append(judged(found, past, LIMITS))
+    return past
+
+
+def after(past: list[QualityRecord], news: int, days: float = 1.0, **more: object) -> QualityRecord:
+    since = next(r.made_at for r in reversed(past) if r.rows.news)
+    return record(news, since + days * DAY, since, **more)  # type: ignore[arg-type]

@@ -61,7 +61,6 @@ def test_a_crash_while_writing_leaves_the_last_whole(
 def test_a_damaged_record_is_left_out_and_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quality_store.LOGGER, "propagate", True)
     save(str(tmp_path), record(100))
     save(str(tmp_path), record(110, BEGUN + 31 * DAY)).write_text('{"made_at": ')
     with caplog.at_level(logging.WARNING):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import make_config
+from tiny import make_config
 
 from pipeline.config import Config
 from pipeline.sources.files import FileSource

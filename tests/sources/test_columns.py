@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import good_rows, make_config
 from reading import (
     HEADER,
     PLAIN,
@@ -13,6 +12,7 @@ from reading import (
     read_text,
     the_config,  # noqa: F401 -- a fixture
 )
+from tiny import good_rows, make_config
 
 from pipeline.errors import DataError
 from pipeline.sources.files import FileSource

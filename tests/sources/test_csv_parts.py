@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_config
 from pandas.api.types import is_string_dtype
 from reading import (
     HEADER,
@@ -17,6 +16,7 @@ from reading import (
     read_text,
     the_config,  # noqa: F401 -- a fixture
 )
+from tiny import make_config
 
 from pipeline.errors import DataError, MissingInputError
 from pipeline.sources import csv_parts

@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import make_config
 from reading import (
     HEADER,
     PLAIN,
     read,
     the_config,  # noqa: F401 -- a fixture
 )
+from tiny import make_config
 
 from pipeline.errors import DataError, MissingInputError
 from pipeline.sources.csv_parts import CsvPart

@@ -3,8 +3,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import make_config
 from reading import HEADER, PLAIN, read_text
+from tiny import make_config
 
 from pipeline.errors import ConfigError
 from pipeline.sources.formats import format_of

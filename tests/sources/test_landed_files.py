@@ -10,8 +10,8 @@ from pathlib import Path
 import boto3
 import pandas as pd
 import pytest
-from conftest import make_config
 from moto.server import ThreadedMotoServer
+from tiny import make_config
 from webfile import (
     CSV,
     the_files,  # noqa: F401 -- a fixture

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import good_rows, make_config
 from pandas.api.types import is_string_dtype
 from reading import PLAIN, parts, read, read_text
+from tiny import good_rows, make_config
 
 from pipeline.config import Config
 from pipeline.errors import DataError, MissingInputError

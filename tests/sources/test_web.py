@@ -20,7 +20,6 @@ from webserver import (
 )
 
 from pipeline.errors import BusyError, ConfigError, DataError, MissingInputError
-from pipeline.log import LOGGER
 from pipeline.sources import web as web_module
 from pipeline.sources.tokens import require_no_secret, token
 
@@ -228,7 +227,6 @@ def test_a_token_is_not_sent_where_others_can_read_it(monkeypatch):
 
 
 def test_a_key_goes_to_the_host_that_is_named_beside_it_alone(monkeypatch, caplog):
-    monkeypatch.setattr(LOGGER, "propagate", True)
     monkeypatch.setenv("CKAN_API_KEY", "a-secret")
     address = "https://data.example.org/api/3/action/datastore_search?resource_id=1"
     assert token("ckan", address) == {}
@@ -255,7 +253,6 @@ def test_a_token_with_a_line_break_is_not_shown(server, ticks, monkeypatch):
 
 def test_tokens_are_in_no_log(server, ticks, monkeypatch, caplog):
     monkeypatch.setenv("SOCRATA_APP_TOKEN", "a-secret")
-    monkeypatch.setattr(LOGGER, "propagate", True)
     caplog.set_level(logging.DEBUG)
     server.faults |= dict.fromkeys(range(20), Reply(b"", 503))
     with pytest.raises(BusyError) as fault:

@@ -16,8 +16,10 @@ from scipy.sparse import csr_array
 
 from grids.counts import Events
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR, HOURS_OF_WEEK, HourRange
+from grids.hours import EPOCH, HOUR, HourRange
+from pipeline.clocks import own_clock, smoothed, week_factors
 from pipeline.delay import exposures, reported_share
+from pipeline.drift import adapted
 from pipeline.silver import Arrivals
 from pipeline.state import (
     DAY_SLOT_OF,
@@ -35,8 +37,6 @@ from pipeline.state import (
 WEEK, MONTH, QUARTER, YEAR = range(4)  # places of the half-lives 7, 28, 90 and 365 days
 PARENT_STEPS = 2  # H3 resolutions up
 RECENT_DAYS = 63  # how far back single incidents are looked at
-DRAWN = (100.0, 30.0, 10.0)  # incidents by which city, surroundings and cell are drawn
-LEAST_RATE = 1e-7  # incidents per hour
 REFERENCE_SHARE = 0.03
 UNIFORM_SHARE = 0.01  # keeps a cell without history from an infinite loss
 
@@ -108,20 +108,13 @@ class Night:
     def adapted(self) -> Floats:
         """(cell,) how far the target's rate has moved from the yearly one, as a factor.
 
-        From the year to the quarter, the month and the week; each time the city first, then the
-        cell's surroundings, then the cell, each drawn to what is expected by then as by so many
-        incidents. So a busy cell follows its last weeks, and a quiet one the city's.
+        From the year to the quarter, the month and the week.
         """
-        yearly = np.maximum(self.rates[:, YEAR], LEAST_RATE)
-        rate = yearly
-        everywhere, alone = np.zeros(len(rate), np.int64), np.arange(len(rate))
-        for half_life in (QUARTER, MONTH, WEEK):
-            hours = self._exposure[half_life]
-            happened = self.rates[:, half_life] * hours
-            for places, prior in zip((everywhere, self.place.parent, alone), DRAWN, strict=True):
-                found = np.bincount(places, happened) + prior
-                rate = rate * (found / (np.bincount(places, rate * hours) + prior))[places]
-        return np.asarray(rate / yearly)
+        places = (np.zeros(len(self.rates), np.int64), self.place.parent)
+        steps = (QUARTER, MONTH, WEEK)
+        return adapted(
+            self.rates[:, YEAR], self.rates[:, steps], self._exposure[list(steps)], places
+        )
 
     @cached_property
     def all_rates(self) -> Floats:
@@ -137,7 +130,7 @@ class Night:
     @cached_property
     def hour_rates(self) -> Floats:
         """(cell, hour of day) smoothed over three hours with weights 1, 2, 1."""
-        return _smoothed(self.slot_rates[:, :HOUR_SLOTS])
+        return smoothed(self.slot_rates[:, :HOUR_SLOTS])
 
     @cached_property
     def of_week(self) -> NDArray[np.int64]:
@@ -147,15 +140,8 @@ class Night:
     @cached_property
     def week_factors(self) -> Floats:
         """(hour of week,) the city's hour of week against its mean, 1 where nothing is known."""
-        return self._week_factors(self.state.week[:, self.members].sum(axis=1))
-
-    def _week_factors(self, counts: Floats) -> Floats:
-        exposure = self.state.week_exposure
-        if counts.sum() <= 0 or exposure.sum() <= 0:
-            return np.ones(HOURS_OF_WEEK)
-        mean = counts.sum() / exposure.sum()
-        # One week's worth of the mean keeps an hour of week that has not occurred yet at 1.
-        return np.asarray((counts + mean) / (exposure + 1.0) / mean)
+        counts = self.state.week[:, self.members].sum(axis=1)
+        return week_factors(counts, self.state.week_exposure)
 
     @cached_property
     def week_factor(self) -> Floats:
@@ -169,7 +155,8 @@ class Night:
         A cell of bars and one of offices differ in what happens there, and so in when.
         """
         yearly = self.state.rate[:, self.members, YEAR] / self._exposure[YEAR]
-        clocks = [self._week_factors(self.state.week[:, member]) for member in self.members]
+        week, exposure = self.state.week, self.state.week_exposure
+        clocks = [week_factors(week[:, member], exposure) for member in self.members]
         return np.asarray(yearly @ np.array(clocks))
 
     @cached_property
@@ -207,20 +194,10 @@ class Night:
         return self._own_clock(DAY_SLOT_OF, 3.0, smooth=False)
 
     def _own_clock(self, slot_of: NDArray[np.int64], prior: float, smooth: bool) -> Floats:
-        """(cell, hour) how much of a cell's incidents fall into this slot, against the mixture.
-
-        Drawn to 1 as by ``prior`` incidents; ``smooth``: over three slots with weights 1, 2, 1.
-        """
         slots = np.unique(slot_of)
         at = np.searchsorted(slots, slot_of)
-        members = np.equal.outer(at, np.arange(len(slots))) / np.bincount(at)
-        share = self._mixed_week @ (members * self.state.slot_exposure[slots])
-        counts = self.slot_counts[:, slots]
-        total = counts.sum(axis=1) + 0.5
-        expected = share * (total / (share.sum(axis=1) + 1e-12))[:, None]
-        if smooth:
-            counts, expected = _smoothed(counts), _smoothed(expected)
-        ratio: Floats = (counts + prior) / (expected + prior)
+        exposure = self.state.slot_exposure[slots]
+        ratio = own_clock(self.slot_counts[:, slots], self._mixed_week, at, exposure, prior, smooth)
         return ratio[:, at[self.of_week]]
 
     @cached_property
@@ -253,9 +230,3 @@ class Night:
     def local_times(self) -> list[datetime]:
         """(hour,) local starts of the hours ahead."""
         return list(self.hours.times.tz_convert(self.spec.zone).to_pydatetime())
-
-
-def _smoothed(slots: Floats) -> Floats:
-    """(cell, slot) each with its neighbours round the clock, with weights 1, 2, 1."""
-    before, after = np.roll(slots, 1, axis=1), np.roll(slots, -1, axis=1)
-    return np.asarray((before + 2 * slots + after) / 4)

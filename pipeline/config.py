@@ -55,7 +55,7 @@ class ModelConfig(Section):
     """How the model is made."""
 
     nights: int = Field(default=1095, ge=28)
-    empty_share: float = Field(default=0.025, gt=0, le=1)
+    empty_rows: int = Field(default=2_500_000, ge=1)
     holdout_nights: int = Field(default=56, ge=14)
     retrain_days: int = Field(default=28, ge=1)
     rounds: int = Field(default=240, ge=1)

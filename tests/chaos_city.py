@@ -63,7 +63,6 @@ class City:
             "model": {
                 "rounds": 20,
                 "holdout_nights": 14,
-                "empty_share": 0.2,
                 "nights": 60,
                 "retrain_days": NIGHTS[-1] - NIGHTS[0],
             },

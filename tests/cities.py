@@ -94,7 +94,7 @@ def small_config(folder: Path, rows: pd.DataFrame, **changes: Any) -> Config:
         "grid": {"bounds": BOUNDS},
         "groups": {"violent": {"categories": ["assault"]}, "property": {"categories": ["theft"]}},
         "targets": {"all": ["violent", "property", "other"], "violent": ["violent"]},
-        "model": {"rounds": 150, "holdout_nights": 14, "empty_share": 0.2},
+        "model": {"rounds": 150, "holdout_nights": 14},
         "output": {"path": "store"},
     }
     return parse_config(values | changes, folder / "small.yaml")

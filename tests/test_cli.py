@@ -19,7 +19,7 @@ from pipeline.cli import main
 @pytest.fixture
 def city(tmp_path: Path, client: Client) -> Path:
     """A small city's files and configuration."""
-    model = {"rounds": 20, "holdout_nights": 14, "empty_share": 0.2}
+    model = {"rounds": 20, "holdout_nights": 14}
     cluster = {"kind": "address", "address": client.scheduler.address}
     return small_file(tmp_path, Small().rows(), model=model, cluster=cluster)
 

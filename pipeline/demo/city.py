@@ -23,7 +23,9 @@ from pipeline.demo.kinds import CATEGORIES, CELL_TYPES
 
 MERIDIAN_TIME = ZoneInfo("America/Chicago")
 _SELF_SHARE = 0.7  # of an incident's influence stays in its own cell
-_DRIFT_KNOT_DAYS, _DRIFT_MEMORY_DAYS, _DRIFT_SIZE = 30.0, 150.0, 0.5
+DRIFT_MEMORY_DAYS, DRIFT_SIZE = 150.0, 0.5  # e-folding time; of log-factors
+_DRIFT_KNOT_DAYS = 30.0
+_ALIKE = 1.5  # weight of the mean of a cell's neighbours
 _KM_PER_DEGREE = 111.2
 
 
@@ -154,7 +156,7 @@ class DemoCity:
         knots = np.arange(0, self.days + _DRIFT_KNOT_DAYS, _DRIFT_KNOT_DAYS)
         noise = self.rng("drift").standard_normal((len(knots), len(self.grid)))
         steps = self._rough_and_smooth(noise)
-        keep = np.exp(-_DRIFT_KNOT_DAYS / _DRIFT_MEMORY_DAYS)
+        keep = np.exp(-_DRIFT_KNOT_DAYS / DRIFT_MEMORY_DAYS)
         log = steps.copy()
         for knot in range(1, len(knots)):
             log[knot] = keep * log[knot - 1] + np.sqrt(1 - keep**2) * steps[knot]
@@ -162,14 +164,21 @@ class DemoCity:
         below = (day // _DRIFT_KNOT_DAYS).astype(int)
         part = (day / _DRIFT_KNOT_DAYS - below)[:, None]
         between = (1 - part) * log[below] + part * log[below + 1]
-        factor = np.exp(_DRIFT_SIZE * between)
+        factor = np.exp(DRIFT_SIZE * between)
         # Averaged over all days the city keeps its incidents a day: only places gain and lose.
         return np.asarray(factor / (factor @ self.rates.sum(axis=1)).mean() * self.rates.sum())
 
     def _rough_and_smooth(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, cell) standard normal noise made alike in neighbouring cells, still of size 1."""
-        mixed = noise + 1.5 * (self.grid.ring(1) @ noise.T).T
+        mixed = noise + _ALIKE * (self.grid.ring(1) @ noise.T).T
         return np.asarray(mixed / mixed.std(axis=1, keepdims=True))
+
+    @property
+    def alikeness(self) -> NDArray[np.float64]:
+        """(cell, cell) correlation of the drift's log-factors."""
+        mixing = np.eye(len(self.grid)) + _ALIKE * self.grid.ring(1).toarray()
+        covariance = mixing @ mixing.T
+        return np.asarray(covariance / np.diag(covariance).mean())
 
     @cached_property
     def kernel(self) -> csr_array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pipeline.demo.feed import write_feed
 from pipeline.demo.kinds import CATEGORIES
 from pipeline.demo.reports import report_versions
 from pipeline.demo.simulate import expected_given, simulate
-from pipeline.learning.judging import judge
+from pipeline.learning.judging import Scores, judge
 from pipeline.learning.model import find_model
 from pipeline.load import load_config
 from pipeline.night import Night, Place
@@ -65,6 +66,14 @@ def score_truth(
     config: Config, demo: DemoCity, versions: pd.DataFrame, target: str, cutoff: datetime
 ) -> dict[str, Any]:
     """Scores of the truth on the nights that the target's candidate was held to."""
+    truth = truth_of(demo, versions, config.targets[target])
+    return score_beside(config, demo, target, cutoff, {TRUTH: truth})[TRUTH]
+
+
+def score_beside(
+    config: Config, demo: DemoCity, target: str, cutoff: datetime, more: Mapping[str, Forecaster]
+) -> Scores:
+    """Scores of more forecasters on the nights that the target's candidate was held to."""
     store = Store(config.output.path)
     info = read_info(open_repository(store.cube).readonly_session(BRANCH).store)
     assert np.array_equal(info.grid.cells, demo.grid.cells), "the store is of another demo city"
@@ -74,12 +83,11 @@ def score_truth(
     assert model is not None, "a night without model is not published"
     nights = [datetime.fromisoformat(text) for text in model.record["holdout_nights"]]
     known = read_arrivals(store.silver, info.grid, info.categories, model.cutoff)
-    groups = config.targets[target]
-    rivals = {REFERENCE: forecaster(REFERENCE, {}), TRUTH: truth_of(demo, versions, groups)}
-    members = tuple(info.categories.index(group) for group in groups)
+    rivals = {REFERENCE: forecaster(REFERENCE, {}), **more}
+    members = tuple(info.categories.index(group) for group in config.targets[target])
     blocks = cut_blocks(place, known, nights)
     one_district = np.zeros(len(info.grid), np.int64)
-    return judge(place, blocks, nights, members, rivals, one_district).scores[TRUTH]
+    return judge(place, blocks, nights, members, rivals, one_district).scores
 
 
 def truth_of(demo: DemoCity, versions: pd.DataFrame, groups: tuple[str, ...]) -> Forecaster:

@@ -1,4 +1,4 @@
-"""Rows to learn from: every cell-hour with an incident, and a share of the empty ones."""
+"""Rows to learn from: every cell-hour with an incident, and some empty ones for each of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pipeline.replay import Block, City, counts_of, nights_of
 from pipeline.state import Floats
 
 EVEN = 0.25  # of the empty cell-hours that are taken, which share is taken anywhere
+EMPTY_PER_INCIDENT = (4.0, 20.0)  # fewer blur what is learned, more cost time and add nothing
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,15 @@ class Rows:
     nights: int
 
 
-def training_rows(city: City, block: Block, members: tuple[int, ...], empty_share: float) -> Rows:
+def empty_per_incident(incidents: int, empty_rows: int) -> float:
+    """How many empty cell-hours are taken for each incident, so that they are ``empty_rows``."""
+    least, most = EMPTY_PER_INCIDENT
+    return min(max(empty_rows / max(incidents, 1), least), most)
+
+
+def training_rows(
+    city: City, block: Block, members: tuple[int, ...], empty_per_incident: float
+) -> Rows:
     """All cell-hours with an incident, and a share of the empty ones with weight 1 / share.
 
     Expectations, and so calibration and the log score, stay those of all cell-hours.
@@ -38,27 +47,28 @@ def training_rows(city: City, block: Block, members: tuple[int, ...], empty_shar
     parts = []
     for night in nights_of(city, block, members):
         counts = counts_of(night, block.labels)
-        share = sampling_shares(night, empty_share)
+        share = sampling_shares(night, empty_per_incident)
         chosen = sampled(city.cell_keys, night.hours, share) | (counts > 0)
         cells, hours = np.nonzero(chosen)
         label = counts[cells, hours].astype(np.float32)
         starts = start(night)[cells, hours].astype(np.float32)
-        weight = np.where(label > 0, 1.0, 1.0 / share[cells, hours]).astype(np.float32)
-        parts.append((build_features(night, cells, hours), label, weight, starts))
+        weight = 1.0 / np.where(label > 0, 1.0, share[cells, hours])
+        codes = build_features(night, cells, hours)
+        parts.append((codes, label, weight.astype(np.float32), starts))
     codes, labels, weights, starts = map(np.concatenate, zip(*parts, strict=True))
     return Rows(codes, labels, weights, starts, nights=len(block.nights))
 
 
-def sampling_shares(night: Night, empty_share: float) -> Floats:
-    """(cell, hour) with which share an empty cell-hour is taken, ``empty_share`` on average.
+def sampling_shares(night: Night, empty_per_incident: float) -> Floats:
+    """(cell, hour) with which share an empty cell-hour is taken.
 
     A quarter of them evenly, the others where incidents are expected: an hour without one tells
-    more of a cell that has many.
+    more of a cell that has many. Estimates from k empty ones for each incident spread as if there
+    were 1 + 1 / k times fewer incidents.
     """
     expected = night.blend
-    even = np.ones_like(expected)
-    relative = expected / expected.mean() if expected.any() else even
-    return np.asarray(np.minimum(empty_share * (EVEN * even + (1 - EVEN) * relative), 1.0))
+    share = empty_per_incident * (EVEN * expected.mean() + (1 - EVEN) * expected)
+    return np.asarray(np.minimum(share, 1.0))
 
 
 def sampled(cell_keys: NDArray[np.uint64], hours: HourRange, shares: Floats) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from distributed import Client, Future
 from numpy.typing import NDArray
 
 from cluster.gpu import gpu_count
-from grids.hours import HOUR
+from grids.hours import EPOCH, HOUR
 from pipeline.baselines.recipe import (
     BASELINES,
     REFERENCE,
@@ -34,7 +34,7 @@ from pipeline.learning.fit import fit_booster
 from pipeline.learning.judging import Judged, judge
 from pipeline.learning.model import Model, predict
 from pipeline.learning.plan import Plan, plan_nights
-from pipeline.learning.rows import Rows, training_rows
+from pipeline.learning.rows import Rows, empty_per_incident, training_rows
 from pipeline.replay import Block, City, cut_blocks
 from pipeline.silver import Arrivals
 from pipeline.state import State
@@ -83,15 +83,32 @@ def train(
         tuple(client.scatter(b, hash=False) for b in cut_blocks(city, arrivals, plan.rest)),
         plan,
     )
-    members = {t: tuple(categories.index(g) for g in config.targets[t]) for t in targets}
-    return [_train_one(config, target, state.as_of, members[target], past) for target in targets]
+    found = []
+    for target in targets:
+        members = tuple(categories.index(group) for group in config.targets[target])
+        since = plan.fit[0] if plan.fit else state.as_of
+        incidents = _incidents(arrivals, members, since)
+        empties = empty_per_incident(incidents, config.model.empty_rows)
+        found.append(_train_one(config, target, state.as_of, members, empties, past))
+    return found
+
+
+def _incidents(arrivals: Arrivals, members: tuple[int, ...], since: datetime) -> int:
+    events = arrivals.events
+    chosen = np.isin(events.category, members) & (events.hour >= (since - EPOCH) / HOUR)
+    return int(events.sign[chosen].sum())
 
 
 def _train_one(
-    config: Config, target: str, cutoff: datetime, members: tuple[int, ...], past: Past
+    config: Config,
+    target: str,
+    cutoff: datetime,
+    members: tuple[int, ...],
+    empty_per_incident: float,
+    past: Past,
 ) -> Model:
     began = perf_counter()
-    fit_rows = _rows(config, past.fit, members, past)
+    fit_rows = _rows(past.fit, members, empty_per_incident, past)
     size = _size(past.client, fit_rows)
     candidate = _fit(config, fit_rows, size, past.client)
     # On the newest nights, those judged included: they choose a few numbers each, and what that
@@ -106,7 +123,7 @@ def _train_one(
         ).result()  # fmt: skip
     model = decide(target, cutoff, fitted, candidate, held)
     if model.wins:
-        rows = [*fit_rows, *_rows(config, past.rest, members, past)]
+        rows = [*fit_rows, *_rows(past.rest, members, empty_per_incident, past)]
         size = _size(past.client, rows)
         booster = fit_booster(past.client, rows, config.model.rounds, config.model.device)
         model = model.refitted(booster)
@@ -115,11 +132,13 @@ def _train_one(
 
 
 def _rows(
-    config: Config, blocks: Sequence[Future[Block]], members: tuple[int, ...], past: Past
+    blocks: Sequence[Future[Block]],
+    members: tuple[int, ...],
+    empty_per_incident: float,
+    past: Past,
 ) -> list[Future[Rows]]:
-    share = config.model.empty_share
     submit = past.client.submit
-    return [submit(training_rows, past.city, block, members, share) for block in blocks]
+    return [submit(training_rows, past.city, b, members, empty_per_incident) for b in blocks]
 
 
 def _size(client: Client, rows: Sequence[Future[Rows]]) -> dict[str, int]:

@@ -21,7 +21,7 @@ from grids.hexgrid import HexGrid
 from grids.hours import EPOCH, HOUR
 from pipeline.config import Config
 from pipeline.learning.features import FEATURE_NAMES, night_codes
-from pipeline.learning.rows import training_rows
+from pipeline.learning.rows import empty_per_incident, training_rows
 from pipeline.night import Night, Place
 from pipeline.nightly import run_night
 from pipeline.replay import (
@@ -200,8 +200,16 @@ def test_labels_are_counts_of_the_night_ahead(known: tuple[City, Arrivals]) -> N
 def test_sampled_rows_stand_for_all(known: tuple[City, Arrivals]) -> None:
     city, arrivals = known
     block = cut_blocks(city, arrivals, [midnight(day) for day in range(40, 80)])[0]
-    rows = training_rows(city, block, (0, 1, 2), 0.2)
-    every = training_rows(city, block, (0, 1, 2), 1.0)
+    rows = training_rows(city, block, (0, 1, 2), 6.0)
+    every = training_rows(city, block, (0, 1, 2), np.inf)
     assert rows.counts.sum() == every.counts.sum()
+    assert (rows.counts == 0).sum() < 0.5 * (every.counts == 0).sum()
     assert rows.weights.sum() == pytest.approx(every.weights.sum(), rel=0.03)
     assert (rows.weights[rows.counts > 0] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("incidents", "taken"), [(0, 20.0), (1_000, 20.0), (100_000, 10.0), (10_000_000, 4.0)]
+)
+def test_a_large_city_takes_fewer_empty_hours_for_an_incident(incidents: int, taken: float) -> None:
+    assert empty_per_incident(incidents, 1_000_000) == taken

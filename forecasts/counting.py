@@ -22,7 +22,7 @@ known far less well than that of a sum. So each of the three has its law.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -41,21 +41,18 @@ class CountLaw:
     """A negative binomial of every mean; Poisson's law where both numbers are 0.
 
     ``clumping``: excess of the variance, per incident. ``shared``: squared relative uncertainty
-    that all parts of a sum have in common. Raises ValueError where one is negative or not finite.
+    that all parts of a sum have in common. ``note``: what was wrong with the fit, if anything.
+    Raises ValueError where one is negative or not finite.
     """
 
     clumping: float = 0.0
     shared: float = 0.0
+    note: str = ""
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
+        for name, value in (("clumping", self.clumping), ("shared", self.shared)):
             if not (np.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} is {value}: an over-dispersion is 0 or more")
-
-    def variance(self, mean: ArrayLike) -> Floats:
-        """Variance of the count, for every mean."""
-        m = _means(mean)
-        return np.asarray(m * (1 + self._excess(m)))
 
     def probability(self, mean: ArrayLike) -> Floats:
         """Probability of at least one incident, for every mean: ``1 - (1 + d)^(-M / d)``."""
@@ -119,14 +116,15 @@ class CountLaw:
             growing = i[nearer]
         return low, high
 
-    def to_dict(self) -> dict[str, float]:
-        """The two numbers by name, for JSON."""
-        return asdict(self)
+    def to_dict(self) -> dict[str, Any]:
+        """The two numbers by name, for JSON, and the note where there is one."""
+        numbers = {"clumping": self.clumping, "shared": self.shared}
+        return {**numbers, "note": self.note} if self.note else numbers
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CountLaw:
         """What ``to_dict`` gave."""
-        return cls(float(values["clumping"]), float(values["shared"]))
+        return cls(float(values["clumping"]), float(values["shared"]), values.get("note", ""))
 
 
 POISSON = CountLaw()
@@ -140,9 +138,9 @@ class CountLaws:
     district_shift: CountLaw = POISSON
     city_hour: CountLaw = POISSON
 
-    def to_dict(self) -> dict[str, dict[str, float]]:
+    def to_dict(self) -> dict[str, dict[str, Any]]:
         """The laws by name, for JSON."""
-        return asdict(self)
+        return {each.name: getattr(self, each.name).to_dict() for each in fields(self)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Mapping[str, Any]]) -> CountLaws:
@@ -182,7 +180,8 @@ def fit_law(means: ArrayLike, counts: ArrayLike, weights: ArrayLike = 1.0) -> Co
     """The likeliest law of ``counts`` around ``means``, (n,) each; small numbers where few tell.
 
     ``weights``: how many counts each one stands for. What was given no chance says nothing and is
-    left out. Without any count, Poisson's law.
+    left out. Without any count, Poisson's law. So it is where the fit fails, with a note, since
+    intervals are too narrow then.
     """
     from scipy.optimize import minimize  # slow to load, and no night but one that fits needs it
 
@@ -201,5 +200,8 @@ def fit_law(means: ArrayLike, counts: ArrayLike, weights: ArrayLike = 1.0) -> Co
 
     # By their square roots: 0 can be reached, and nothing below it.
     tolerance = {"xatol": 1e-4, "fatol": 1e-4}
-    found = minimize(loss, np.sqrt([0.1, 0.02]), method="Nelder-Mead", options=tolerance).x
-    return CountLaw(round(float(found[0] ** 2), 6), round(float(found[1] ** 2), 6))
+    found = minimize(loss, np.sqrt([0.1, 0.02]), method="Nelder-Mead", options=tolerance)
+    if not found.success:
+        return CountLaw(note=f"Poisson's: the fit failed ({found.message})")
+    clumping, shared = (round(float(root**2), 6) for root in found.x)
+    return CountLaw(clumping, shared)

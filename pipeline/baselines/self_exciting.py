@@ -56,18 +56,22 @@ UNFITTED: dict[str, Any] = {
 
 
 def fit_self_exciting(past: Sequence[PastNight]) -> dict[str, Any]:
-    """``branching``, ``memory_days`` (e-folding), ``sigma_m`` and the weights of the ``mean``."""
+    """``branching``, ``memory_days`` (e-folding), ``sigma_m`` and the weights of the ``mean``.
+
+    And a ``note`` where no likeliest weights were found for them.
+    """
     mean = evidence(past, mean_parts)
     first = _likeliest(past, mean, MEMORIES, SIGMAS)
     memories = np.clip(first.memory * FINER, MEMORIES[0], MEMORIES[-1])
     sigmas = np.clip(first.sigma * FINER, SIGMAS[1], SIGMAS[-1]) if first.sigma else [0.0]
     best = _likeliest(past, mean, np.unique(memories).tolist(), np.unique(sigmas).tolist())
-    return {
+    found = {
         "branching": float(best.weights[-1]),
         "memory_days": best.memory,
         "sigma_m": best.sigma,
         "mean": dict(zip(MEAN, best.weights[:-1].tolist(), strict=True)),
     }
+    return {**found, "note": best.note} if best.note else found
 
 
 def forecast_self_exciting(night: Night, parameters: dict[str, Any]) -> Floats:
@@ -119,12 +123,16 @@ def usually_known(night: Night) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class Choice:
-    """``weights``: those of the mean's parts, of sum 1, then the branching ratio."""
+    """``weights``: those of the mean's parts, of sum 1, then the branching ratio.
+
+    ``note``: what was wrong with their fit, if anything.
+    """
 
     score: float
     memory: float
     sigma: float
     weights: Floats
+    note: str
 
 
 def _likeliest(
@@ -134,16 +142,17 @@ def _likeliest(
     for sigma in sigmas:
         excess = evidence(past, partial(excess_parts, memories=memories, sigma=sigma))
         for column, memory in enumerate(memories):
-            score, weights = fit_branching(mean, excess.at[:, column], excess.totals[column])
-            found.append(Choice(score, memory, sigma, weights))
+            score, weights, note = fit_branching(mean, excess.at[:, column], excess.totals[column])
+            found.append(Choice(score, memory, sigma, weights, note))
     return max(found, key=lambda choice: choice.score)
 
 
-def fit_branching(mean: Evidence, at: Floats, total: float) -> tuple[float, Floats]:
+def fit_branching(mean: Evidence, at: Floats, total: float) -> tuple[float, Floats, str]:
     """Log score and weights (the mean's parts, then the branching ratio) of greatest likelihood.
 
     ``at`` (slot,), ``total``: the excess where incidents fell, and in all. The likelihood is
-    concave in the weights, so that any way up leads to its top.
+    concave in the weights, so that any way up leads to its top. Where the way is lost, the weights
+    that it began from, and a note; else the note is empty.
     """
     from scipy.optimize import minimize  # not needed to forecast
 
@@ -165,15 +174,19 @@ def fit_branching(mean: Evidence, at: Floats, total: float) -> tuple[float, Floa
         "fun": lambda w: w[:-1].sum() - 1,
         "jac": lambda w: np.arange(len(w)) < parts,
     }
+    start = np.append(np.full(parts, 1 / parts), 0.1)
     found = minimize(
         loss,
-        np.append(np.full(parts, 1 / parts), 0.1),
+        start,
         jac=True,
         method="SLSQP",
         bounds=[(0.0, 1.0)] * parts + [(0.0, MOST)],
         constraints=one,
         options={"ftol": 1e-9},
     )
+    if not found.success:
+        note = f"the weights are those that the fit began from: it failed ({found.message})"
+        return -loss(start)[0] * incidents, start, note
     weights = np.maximum(found.x, 0.0)
     weights[:-1] /= weights[:-1].sum()
-    return -float(found.fun) * incidents, weights
+    return -float(found.fun) * incidents, weights, ""

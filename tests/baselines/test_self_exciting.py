@@ -19,6 +19,7 @@ from processes import (
 from forecasts.scores import poisson_log_score
 from grids.counts import Events
 from grids.hours import EPOCH, HOUR
+from pipeline.baselines import self_exciting
 from pipeline.baselines.past import evidence, past_nights
 from pipeline.baselines.self_exciting import (
     UNFITTED,
@@ -138,7 +139,7 @@ def test_no_other_branching_is_likelier(excited: Arrivals) -> None:
     past = past_nights(CITY, blocks_before(excited, 300, 20), ALL)
     mean = evidence(past, mean_parts)
     excess = evidence(past, lambda night: excess_parts(night, [3.0], 150.0))
-    score, weights = fit_branching(mean, excess.at[:, 0], excess.totals[0])
+    score, weights, _ = fit_branching(mean, excess.at[:, 0], excess.totals[0])
 
     def likelihood(branching: float, share: float) -> float:
         mixed = np.array([share, 0.0, 1 - share, 0.0])
@@ -150,3 +151,32 @@ def test_no_other_branching_is_likelier(excited: Arrivals) -> None:
     grid = [likelihood(b, s) for b in np.linspace(0, 0.9, 37) for s in np.linspace(0, 1, 21)]
     assert score >= max(grid) - 0.01
     assert 0 < weights[-1] < 0.9
+
+
+def test_where_the_fit_is_lost_the_weights_are_those_it_began_from(
+    excited: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scipy import optimize
+
+    past = past_nights(CITY, blocks_before(excited, 350, 14), ALL)
+    mean = evidence(past, mean_parts)
+    excess = evidence(past, lambda night: excess_parts(night, [3.0], 150.0))
+    best, _, note = fit_branching(mean, excess.at[:, 0], excess.totals[0])
+    assert note == ""
+    minimize = optimize.minimize
+
+    def hasty(*arguments: object, options: dict, **named: object) -> object:
+        return minimize(*arguments, options=options | {"maxiter": 1}, **named)
+
+    monkeypatch.setattr(optimize, "minimize", hasty)
+    score, weights, note = fit_branching(mean, excess.at[:, 0], excess.totals[0])
+    assert weights.tolist() == [0.25, 0.25, 0.25, 0.25, 0.1]
+    assert "it failed (Iteration limit reached)" in note
+    usual = mean.at @ weights[:-1]
+    expected = np.maximum(usual + 0.1 * excess.at[:, 0], 0.1 * usual)
+    total = mean.totals @ weights[:-1] + 0.1 * excess.totals[0]
+    assert score == pytest.approx(mean.count @ np.log(expected) - total)
+    assert score < best
+    monkeypatch.setattr(self_exciting, "MEMORIES", (3.0,))
+    monkeypatch.setattr(self_exciting, "SIGMAS", (0.0, 150.0))
+    assert fit_self_exciting(past)["note"] == note

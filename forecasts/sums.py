@@ -22,14 +22,15 @@ BINS_AN_OCTAVE = 4  # of expected counts, for cell-hours that are told together
 def shifts(local_hours: ArrayLike) -> Ints:
     """(hour,) the shift that each hour of a horizon falls in: 0, 1, 2 on its first day, then 3...
 
-    ``local_hours``: (hour,) hours of the day, or of the week, by the city's clock. A day is a day
-    of the horizon, which begins at the cutoff: three shifts each, whatever hour that is, so from
-    midnight the third one is the early morning and the late evening of one date.
+    ``local_hours``: (hour,) hours of the day, or of the week, by the city's clock. A day is a full
+    turn of that clock from the first hour on: three shifts each, whatever hour that is, so from
+    midnight the third one is the early morning and the late evening of one date. Where clocks
+    change, an hour is missing from its shift, or in it twice.
     """
     hours = np.asarray(local_hours, np.int64)
-    days = max(round(len(hours) / 24), 1)
-    day = np.arange(len(hours)) * days // max(len(hours), 1)
-    return day * SHIFTS + (hours - FIRST_SHIFT) % 24 // 8
+    # By the clock's own steps, since on the day of a change a day has 23 or 25 hours.
+    clock = np.concatenate([np.zeros(min(len(hours), 1), np.int64), np.cumsum(np.diff(hours) % 24)])
+    return clock // 24 * SHIFTS + (hours - FIRST_SHIFT) % 24 // 8
 
 
 def shift_sums(values: ArrayLike, district: ArrayLike, shift: ArrayLike) -> Floats:

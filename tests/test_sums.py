@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from forecasts.sums import joined, shift_sums, shifts, sums_of
@@ -10,11 +11,21 @@ def test_three_shifts_a_day_from_six():
     assert shifts(np.arange(24) + 24 * 5).tolist() == shifts(np.arange(24)).tolist()
 
 
-@pytest.mark.parametrize("hours", [23, 24, 25, 48, 71, 73])
-def test_days_of_any_length_have_three_shifts(hours):
-    found = shifts((np.arange(hours) + 6) % 24)
-    assert set(found) == set(range(3 * round(hours / 24)))
-    assert np.bincount(found).min() >= 7
+@pytest.mark.parametrize("cutoff", ["00:00", "06:00", "23:00"])
+@pytest.mark.parametrize("days", [1, 2, 3, 7])
+@pytest.mark.parametrize("first", ["2024-03-09", "2024-03-10", "2024-11-02", "2024-11-03"])
+def test_shifts_are_of_their_day_where_clocks_change(first, days, cutoff):
+    """In Denver they are put on on 10 March 2024, and back on 3 November, at two."""
+    start = pd.Timestamp(f"{first} {cutoff}", tz="America/Denver")
+    hours = pd.date_range(start, start + pd.DateOffset(days=days), freq="h", inclusive="left")
+    found = shifts(np.asarray(hours.day_of_week * 24 + hours.hour))
+    clock = hours.tz_localize(None)
+    days_on = (clock - start.tz_localize(None)) // pd.Timedelta("1D")
+    expected = days_on * 3 + (hours.hour - 6) % 24 // 8
+    assert found.tolist() == expected.tolist()
+    assert set(found) == set(range(3 * days))
+    assert shifts(hours.hour).tolist() == found.tolist()
+    assert shifts([]).tolist() == []
 
 
 def test_sums_by_district_and_shift_by_hand():

@@ -20,6 +20,8 @@ from scipy.special import ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 BLOCK_NIGHTS = 7
+LEAST_NIGHTS = 2 * BLOCK_NIGHTS  # fewer do not tell how weeks differ
+LEAST_BEYOND = 25  # draws; an end that fewer lie beyond is a matter of chance
 
 
 @lru_cache(maxsize=4)
@@ -56,17 +58,19 @@ def interval(
     ``sums``: (night, ...) what each night adds. ``statistic``: from (draw, ...) sums of the nights
     drawn to (draw, ...) values. The ends are percentiles of the draws, nan where no draw says
     anything; from the value itself they are moved out as Student's t lies further out than the
-    normal law, since a few blocks tell little of how blocks differ. For a paired difference take
-    the difference within the statistic.
+    normal law, since a few blocks tell little of how blocks differ. Where ``level`` leaves fewer
+    than LEAST_BEYOND draws outside, the percentile with as many is moved out instead. For a paired
+    difference take the difference within the statistic.
     """
     values = np.asarray(sums, np.float64)
     weights = resampled(len(values), draws, block, seed)
     drawn = statistic(np.tensordot(weights, values, axes=1))
     tail = (1 - level) / 2
-    low = np.nanquantile(drawn, tail, axis=0, method="lower")  # between two infinities lies nan
-    high = np.nanquantile(drawn, 1 - tail, axis=0, method="higher")
+    seen = max(tail, LEAST_BEYOND / draws)
+    low = np.nanquantile(drawn, seen, axis=0, method="lower")  # between two infinities lies nan
+    high = np.nanquantile(drawn, 1 - seen, axis=0, method="higher")
     value = statistic(values.sum(axis=0)[None])[0]
-    further = stdtrit(len(values) / block - 1, 1 - tail) / ndtri(1 - tail)
+    further = stdtrit(len(values) / block - 1, 1 - tail) / ndtri(1 - seen)
     with np.errstate(invalid="ignore"):
         ends = value + further * (low - value), value + further * (high - value)
     finite = np.isfinite(value)

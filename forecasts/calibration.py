@@ -44,18 +44,24 @@ class Reliability:
 
 
 def reliability(
-    expected: ArrayLike, observed: ArrayLike, level: float = 0.99, block: int = BLOCK_NIGHTS
+    expected: ArrayLike,
+    observed: ArrayLike,
+    level: float = 0.99,
+    block: int = BLOCK_NIGHTS,
+    bins: int | None = None,
 ) -> Reliability:
     """Expected over observed in every bin. ``expected``, ``observed``: (night, bin) sums.
 
     The level is corrected for the number of bins (Bonferroni), so that a forecast without fault has
-    a bin off in one case of ``1 / (1 - level)``. An interval is never narrower than Poisson's law
-    has it (Garwood): nights resampled do not tell how few three incidents are.
+    a bin off in one case of ``1 / (1 - level)``; ``bins``: how many there are, where these are not
+    all that are looked at. An interval is never narrower than Poisson's law has it (Garwood):
+    nights resampled do not tell how few three incidents are. So every incident has to be counted
+    once.
     """
     m, n = np.asarray(expected, np.float64), np.asarray(observed, np.float64)
     if m.shape != n.shape or m.ndim != 2:
         raise ValueError(f"expected is {m.shape}, observed {n.shape}: both must be (night, bin)")
-    each = 1 - (1 - level) / m.shape[1]
+    each = 1 - (1 - level) / (bins or m.shape[1])
     logs = interval(np.stack([m, n], axis=1), _log_ratio, each, draws=20_000, block=block)
     low, high = np.exp(logs[0]), np.exp(logs[1])
     total = np.stack([m.sum(axis=0), n.sum(axis=0)])
@@ -94,19 +100,13 @@ def deciles(expected: ArrayLike) -> NDArray[np.int64]:
     return np.searchsorted(edges, m, side="left").astype(np.int64)
 
 
-def number_test(expected: float, observed: int, dispersion: float = 0.0) -> tuple[float, float]:
-    """P(N >= observed) and P(N <= observed): a small first says too few were expected, a small
-    second too many.
+def number_test(expected: float, observed: int) -> tuple[float, float]:
+    """P(N >= observed) and P(N <= observed) by Poisson's law, as CSEP defines the test.
 
-    ``dispersion``: of a negative binomial, variance = mean + dispersion x mean squared; 0: Poisson.
+    A small first says too few were expected, a small second too many. Real counts are spread wider
+    than Poisson's, so it finds fault too often; the interval of ``reliability`` allows for that.
     """
-    if expected < 0 or observed < 0 or dispersion < 0:
-        raise ValueError(f"number test of {expected}, {observed}, {dispersion}: none is negative")
-    if expected == 0:
-        return float(observed == 0), 1.0
-    if dispersion == 0:
-        law = stats.poisson(expected)
-    else:
-        size = 1 / dispersion
-        law = stats.nbinom(size, size / (size + expected))
+    if expected < 0 or observed < 0:
+        raise ValueError(f"number test of {expected}, {observed}: neither is negative")
+    law = stats.poisson(expected)
     return float(law.sf(observed - 1)), float(law.cdf(observed))

@@ -58,6 +58,15 @@ def test_what_cannot_be_said_is_nan_and_paired_differences_are_paired():
         assert np.isnan(interval(np.zeros((70, 2)), mean)).all()
 
 
+def test_an_end_is_not_left_to_a_few_draws():
+    """Of independent nights it lies where the normal law's quantile does, and few draws do."""
+    values = np.random.default_rng(5).normal(5, 2, 2000)
+    ends = [interval(of(values), mean, level=1 - 2e-5, block=1, seed=seed) for seed in range(8)]
+    half = 4.265 * values.std() / 2000**0.5
+    lows = (values.mean() - np.array([low for low, _ in ends])) / half
+    assert lows == pytest.approx(np.ones(8), abs=0.12)
+
+
 @pytest.mark.parametrize("nights", [14, 28, 56])
 def test_few_blocks_do_not_make_the_interval_too_short(nights):
     rng = np.random.default_rng(4)

@@ -31,11 +31,6 @@ class Coverage:
         """Share that lay inside; nan where none was judged."""
         return self.inside / self.sums if self.sums else float("nan")
 
-    def __add__(self, other: Coverage) -> Coverage:
-        return Coverage(
-            self.below + other.below, self.inside + other.inside, self.above + other.above
-        )
-
 
 def coverage(
     law: CountLaw,

@@ -9,18 +9,20 @@ can be said about, such as the hit rate of hours without an incident, is nan, ne
 - Chainey, Tompson and Uhlig 2008, "The utility of hotspot mapping for predicting spatial patterns
   of crime", Security Journal 21: PAI.
 - Hunt 2016, "Do crime hot spots move?", dissertation, American University: PEI.
+- Csiszar 1991, "Why least squares and maximum entropy?", Annals of Statistics 19: I-divergence.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln, xlogy
+from scipy.special import gammaln, kl_div, xlogy
 from scipy.stats import rankdata
 
 from forecasts.ranking import hotspot_count, hottest
 
 NAN = float("nan")
+AREA_SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)  # of hit rates, PAI and PEI
 
 
 def poisson_log_score(expected: ArrayLike, counts: ArrayLike) -> float:
@@ -37,6 +39,18 @@ def information_gain(log_score: float, reference_log_score: float, incidents: in
     return (log_score - reference_log_score) / incidents if incidents else NAN
 
 
+def divergence(expected: ArrayLike, reference: ArrayLike) -> float:
+    """How far ahead of the reference a forecast is on average where it is true, in nats (Csiszar).
+
+    ``sum m log(m / r) - m + r``: the mean of the difference of the two Poisson log scores over
+    counts whose expectation is ``m`` cell by hour, whatever their law, since that difference is
+    linear in the counts. Over the expected incidents it is the *ceiling* of the gain: what the
+    forecast would gain were the world as it says. Both (cell, hour).
+    """
+    m, r = _pair(expected, reference)
+    return float(kl_div(m, r).sum())
+
+
 def hit_rate(expected: ArrayLike, counts: ArrayLike, area_share: float) -> float:
     """Share of the incidents that fell in the hottest share of the area, chosen hour by hour."""
     m, n = _pair(expected, counts)
@@ -48,9 +62,9 @@ def pai(expected: ArrayLike, counts: ArrayLike, area_share: float) -> float:
 
     ``a/A`` is the share that the chosen cells really are, whole cells as they must be.
     """
-    share = hit_rate(expected, counts, area_share)
     cells = len(np.asarray(expected))
-    return share * cells / hotspot_count(cells, area_share)
+    chosen = hotspot_count(cells, area_share) / cells
+    return float(pai_of_hits(hit_rate(expected, counts, area_share), 1.0, chosen))
 
 
 def pei(expected: ArrayLike, counts: ArrayLike, area_share: float) -> float:
@@ -59,7 +73,23 @@ def pei(expected: ArrayLike, counts: ArrayLike, area_share: float) -> float:
     ``n*`` is the most that equally many cells could have held, chosen in hindsight every hour.
     """
     m, n = _pair(expected, counts)
-    return _ratio(n[hottest(m, area_share)].sum(), n[hottest(n, area_share)].sum())
+    hits, most = n[hottest(m, area_share)].sum(), n[hottest(n, area_share)].sum()
+    return float(pei_of_hits(hits, most))
+
+
+def pai_of_hits(hits: ArrayLike, incidents: ArrayLike, area: ArrayLike) -> NDArray[np.float64]:
+    """``pai`` from incidents in the chosen cells, all incidents, and the cells' share of the area.
+
+    Arrays that broadcast; nan where there was no incident.
+    """
+    every = np.asarray(incidents, np.float64) * np.asarray(area, np.float64)
+    return _ratios(*np.broadcast_arrays(np.asarray(hits, np.float64), every))
+
+
+def pei_of_hits(hits: ArrayLike, most: ArrayLike) -> NDArray[np.float64]:
+    """``pei`` from incidents in the chosen cells and the most that as many can have held."""
+    pair = np.asarray(hits, np.float64), np.asarray(most, np.float64)
+    return _ratios(*np.broadcast_arrays(*pair))
 
 
 def brier(probability: ArrayLike, counts: ArrayLike) -> float:
@@ -87,11 +117,20 @@ def auc_within_cells(expected: ArrayLike, counts: ArrayLike) -> float:
 
     Over all such pairs of all cells, so that a cell with more incidents counts more.
     """
+    return _ratio(*pairs_within_cells(expected, counts))
+
+
+def pairs_within_cells(expected: ArrayLike, counts: ArrayLike) -> tuple[float, int]:
+    """Those pairs that ``auc_within_cells`` is of: how many were ranked rightly, and all.
+
+    Equal ones count half. What is left of a forecast where only these sums are kept.
+    """
     m, n = _pair(expected, counts)
     hit = n > 0
     hits, misses = hit.sum(axis=1), (~hit).sum(axis=1)
-    above = (rankdata(m, axis=1) * hit).sum(axis=1) - hits * (hits + 1) / 2
-    return _ratio(above.sum(), (hits * misses).sum())
+    ranks = rankdata(m, axis=1) if hit.any() else np.zeros_like(m)
+    above = (ranks * hit).sum(axis=1) - hits * (hits + 1) / 2
+    return float(above.sum()), int((hits * misses).sum())
 
 
 def average_precision(expected: ArrayLike, counts: ArrayLike) -> float:

@@ -38,9 +38,9 @@ def backtest(
     from rich.console import Console
 
     from pipeline.backtest.folder import PAGE, RECORD
-    from pipeline.backtest.plan import Request, parse_refit
     from pipeline.backtest.recipe import default_folder, run_backtest
-    from pipeline.backtest.table import show
+    from pipeline.backtest.schedule import Request, parse_refit
+    from pipeline.backtest.table import WIDTH, show
     from pipeline.load import load_config
     from pipeline.log import LOGGER, configure_logging
 
@@ -52,6 +52,6 @@ def backtest(
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
         return
-    show(summary, Console(width=160))
+    show(summary, Console(width=WIDTH))
     for name in (PAGE, RECORD):
         typer.echo(f"{folder / name}")

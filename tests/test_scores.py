@@ -16,10 +16,13 @@ from forecasts.scores import (
     average_precision,
     average_precision_of_bins,
     brier,
+    divergence,
     hit_rate,
     information_gain,
     pai,
+    pai_of_hits,
     pei,
+    pei_of_hits,
     poisson_log_score,
 )
 
@@ -94,6 +97,42 @@ def test_information_gain_of_the_truth_over_uniform_is_its_relative_entropy():
     uniform, sharp, counts = [[1.0], [1.0]], [[2.0], [1.0]], [[4], [0]]
     gain = information_gain(poisson_log_score(sharp, counts), poisson_log_score(uniform, counts), 4)
     assert gain == pytest.approx(math.log(2) - 1 / 4)
+
+
+def test_divergence_by_hand():
+    # 2 log 2 - 2 + 1 where twice as many are expected, -0 + 1 where none is; nothing of itself.
+    assert divergence([[2.0, 0.0]], [[1.0, 1.0]]) == pytest.approx(2 * math.log(2) - 1 + 1)
+    assert divergence(EXPECTED, EXPECTED) == 0
+    assert divergence([[1.0]], [[0.0]]) == math.inf
+    with pytest.raises(ValueError, match="both must be"):
+        divergence([[1.0]], [[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("clumping", [0.0, 1.5])
+def test_divergence_is_the_mean_gain_of_a_true_forecast_however_counts_spread(clumping):
+    rng = np.random.default_rng(12)
+    expected, reference = rng.gamma(0.5, 0.3, (2, 40, 24)) + 0.01
+    ahead = []
+    for _ in range(3000):
+        counts = rng.poisson(expected)
+        if clumping:
+            counts = rng.negative_binomial(expected / clumping, 1 / (1 + clumping))
+        score = poisson_log_score(expected, counts)
+        ahead.append(score - poisson_log_score(reference, counts))
+    error = np.std(ahead) / len(ahead) ** 0.5
+    assert divergence(expected, reference) == pytest.approx(np.mean(ahead), abs=4 * error)
+    assert error < divergence(expected, reference) / 50
+
+
+def test_pai_and_pei_of_sums_are_those_of_the_forecasts():
+    expected, counts = random_case(5)
+    hot = hottest(expected, 0.05)
+    hits, most = counts[hot].sum(), counts[hottest(counts, 0.05)].sum()
+    area = hotspot_count(60, 0.05) / 60
+    found = pai_of_hits([hits, 0], [counts.sum(), 0], area)
+    assert found[0] == pytest.approx(pai(expected, counts, 0.05))
+    assert pei_of_hits([hits, 0], [most, 0])[0] == pytest.approx(pei(expected, counts, 0.05))
+    assert math.isnan(found[1])
 
 
 def test_hit_rate_pai_and_pei_by_hand():

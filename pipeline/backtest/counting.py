@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
-from scipy.stats import rankdata
 
+from forecasts import scores
 from forecasts.calibration import deciles
-from forecasts.counting import CountLaws
-from forecasts.coverage import coverage
+from forecasts.counting import CountLaw, CountLaws
+from forecasts.coverage import coverages
 from forecasts.ranking import hotspot_count, positions
-from forecasts.sums import shift_sums, shifts
+from forecasts.sums import shifts, sums_of
+from grids.hours import horizon
 from pipeline.backtest.tallies import (
     CURVE_SHARES,
     DECILES,
     HIGHEST_RATE,
     LOWEST_RATE,
     RATE_BINS,
-    SCOPES,
 )
 from pipeline.districts import Districts
 from pipeline.night import Night
@@ -34,9 +34,11 @@ Ints = NDArray[np.int64]
 class Held:
     """What happened in a night; names and axes as in Tallies, without the night's.
 
-    ``cell``, ``hour``, ``count``: the cell-hours with incidents. ``shift``: (hour,) of the day.
+    ``cell``, ``hour``, ``count``: the cell-hours with incidents. ``shift``: (hour,) of the first
+    day.
     """
 
+    first_day: int
     hour_of_day: Ints
     cell_hours: int
     incidents: Ints
@@ -54,13 +56,13 @@ class Made:
 
     log_score: Floats
     expected: Floats
+    divergence: float
     squared_error: float
     hits: Ints
     decile_expected: Floats
     decile_observed: Ints
     district_expected: Floats
     bins: Ints
-    covered: Ints
     cell_log_score: Floats
 
 
@@ -69,23 +71,31 @@ def count_held(night: Night, counts: Ints, districts: Districts, leads: int) -> 
     cell, hour = np.nonzero(counts)
     count = counts[cell, hour]
     of_day = night.of_week % 24
+    first_day = len(horizon(night.state.as_of, night.spec.zone))
+    once = hour < first_day
     return Held(
+        first_day=first_day,
         hour_of_day=np.pad(of_day, (0, leads - len(of_day)), constant_values=-1),
         cell_hours=counts.size,
         incidents=np.pad(counts.sum(axis=0), (0, leads - counts.shape[1])),
         most=_hits(counts.astype(np.float64), counts),
-        district_observed=_by_district(count, cell, districts).astype(np.int64),
+        district_observed=_by_district(count[once], cell[once], districts).astype(np.int64),
         cell=cell,
         hour=hour,
         count=count,
-        shift=shifts(night.of_week),
+        shift=shifts(night.of_week[:first_day]),
     )
 
 
 def count_made(
-    held: Held, expected: Floats, counts: Ints, districts: Districts, laws: CountLaws | None
+    held: Held,
+    expected: Floats,
+    counts: Ints,
+    reference: Floats,
+    districts: Districts,
+    law: CountLaw,
 ) -> Made:
-    """``expected``, ``counts``: (cell, hour). Without laws counts are taken as Poisson."""
+    """``expected``, ``counts``, ``reference``: (cell, hour). ``law``: of a cell-hour's count."""
     _require_counts(expected, counts)
     cell, hour, count = held.cell, held.hour, held.count
     cells, longer = len(expected), (0, len(held.incidents) - counts.shape[1])
@@ -93,32 +103,32 @@ def count_made(
     gained = xlogy(count, expected[cell, hour]) - gammaln(count + 1)
     by_hour = np.bincount(hour, gained, counts.shape[1]) - expected.sum(axis=0)
     by_cell = np.bincount(cell, gained, cells) - expected.sum(axis=1)
-    chance = -np.expm1(-expected) if laws is None else laws.cell_hour.probability(expected)
-    decile = deciles(expected)
+    first = expected[:, : held.first_day]
+    once = hour < held.first_day
+    decile = deciles(first)
+    in_decile = _sums(decile[cell[once], hour[once]], count[once], DECILES)
     return Made(
         log_score=np.pad(by_hour, longer),
         expected=np.pad(expected.sum(axis=0), longer),
-        squared_error=float(np.square(chance - (counts > 0)).sum()),
+        divergence=scores.divergence(expected, reference),
+        squared_error=scores.brier(law.probability(expected), counts) * counts.size,
         hits=_hits(expected, counts),
-        decile_expected=_sums(decile.ravel(), expected.ravel(), DECILES),
-        decile_observed=_sums(decile[cell, hour], count, DECILES).astype(np.int64),
-        district_expected=_by_district(expected.sum(axis=1), np.arange(cells), districts),
+        decile_expected=_sums(decile.ravel(), first.ravel(), DECILES),
+        decile_observed=in_decile.astype(np.int64),
+        district_expected=_by_district(first.sum(axis=1), np.arange(cells), districts),
         bins=_rate_bins(expected, cell, hour),
-        covered=_covered(held, expected, counts, districts, laws),
         cell_log_score=by_cell,
     )
 
 
-def within_cells(expected: Floats, counts: Ints) -> tuple[float, int]:
-    """Pairs of an hour with and one without incidents of the same cell: ranked rightly, and all.
-
-    ``expected``, ``counts``: (cell, hour) of a whole chunk; see scores.auc_within_cells.
-    """
-    hit = counts > 0
-    hits, misses = hit.sum(axis=1), (~hit).sum(axis=1)
-    ranks = rankdata(expected, axis=1) if hit.any() else np.zeros_like(expected)
-    above = (ranks * hit).sum(axis=1) - hits * (hits + 1) / 2
-    return float(above.sum()), int((hits * misses).sum())
+def count_covered(
+    held: Held, expected: Floats, counts: Ints, districts: Districts, laws: CountLaws
+) -> Ints:
+    """(scope, 3) sums of the first day that lay below, in and above their interval."""
+    first = slice(held.first_day)
+    sums = sums_of(expected[:, first], counts[:, first], districts.of_cell, held.shift)
+    found = coverages(laws, sums)
+    return np.array([[each.below, each.inside, each.above] for each in found.values()], np.int64)
 
 
 def _require_counts(expected: Floats, counts: Ints) -> None:
@@ -158,19 +168,3 @@ def _rate_bins(expected: Floats, cell: Ints, hour: Ints) -> Ints:
     every = np.bincount(place.ravel(), minlength=RATE_BINS)
     hits = np.bincount(place[cell, hour], minlength=RATE_BINS)
     return np.stack([hits, every - hits])
-
-
-def _covered(
-    held: Held, expected: Floats, counts: Ints, districts: Districts, laws: CountLaws | None
-) -> Ints:
-    """(scope, 3) sums that lay below, in and above their interval."""
-    if laws is None:
-        return np.zeros((len(SCOPES), 3), np.int64)
-    mean, count = (
-        shift_sums(values, districts.of_cell, held.shift) for values in (expected, counts)
-    )
-    found = (
-        coverage(laws.district_shift, mean, count),
-        coverage(laws.city_hour, expected.sum(axis=0), counts.sum(axis=0)),
-    )
-    return np.array([[each.below, each.inside, each.above] for each in found], np.int64)

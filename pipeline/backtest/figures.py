@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -51,11 +51,11 @@ def chosen(rivals: tuple[str, ...], tallies: Tallies, best: str) -> tuple[Shown,
     found: list[Shown] = []
     for name, label in labels.items():
         place = rivals.index(name)
-        same = [s for s in found if _equal(tallies, s.place, place)]
-        if same and name == ISSUED:
-            at = found.index(same[0])
-            found[at] = Shown(same[0].name, same[0].place, "model (issued)", same[0].colour)
-        elif not same:
+        same = [at for at, s in enumerate(found) if _equal(tallies, s.place, place)]
+        if same:
+            at = same[0]
+            found[at] = replace(found[at], label=f"{found[at].label} = {label}")
+        else:
             found.append(Shown(name, place, label, ROLES[roles.get(name, "reference")]))
     return tuple(found)
 
@@ -182,20 +182,21 @@ def _reliability_axis(axes: Axes, bins: list[str], title: str) -> None:
 
 def gain_by(subject: Subject) -> str:
     """Gain over the best baseline by lead and by local hour, with intervals, as SVG."""
+    best, by_night = subject.found["best_baseline"], subject.found["by_night"]["log_score"]
     with drawn(f"{subject.target}-gain", _WIDE, _HIGH) as (figure, svg):
         for at, (key, label) in enumerate(
             (("lead", "lead, hours from the cutoff"), ("hour_of_day", "local hour of the day"))
         ):
             axes = figure.add_subplot(1, 2, at + 1)
             for shown in subject.rivals:
-                if shown.name == subject.found["best_baseline"]:
+                if by_night[shown.name] == by_night[best]:
+                    axes.axhline(0, color=shown.colour, label=shown.label)
                     continue
                 values = subject.found["gain_by"][shown.name][key]
                 value, low, high = (np.array(values[k], np.float64) for k in values)
                 x = np.arange(len(value)) + 0.5
                 axes.plot(x, value, color=shown.colour, label=shown.label)
                 axes.fill_between(x, low, high, color=shown.colour, alpha=0.2, linewidth=0)
-            axes.axhline(0, color=ROLES["best"], label=f"{subject.found['best_baseline']}")
             axes.set_xlabel(label)
             axes.set_xlim(0, len(value))
         figure.axes[0].set_ylabel("nats per incident over the best baseline")

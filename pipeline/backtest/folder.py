@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from grids.snapshots import tag_of
-from pipeline.backtest.plan import Plan
+from pipeline.backtest.schedule import Schedule
 from pipeline.backtest.tallies import TALLY_FORM, Unit, from_bytes, to_bytes
 from pipeline.config import Config
 from pipeline.errors import ConfigError
@@ -96,13 +96,13 @@ class Folder:
         return [name for name in key if before and before.get(name) != key[name]]
 
 
-def key_of(config: Config, plan: Plan, cells: Any, arrivals: Arrivals) -> dict[str, Any]:
+def key_of(config: Config, schedule: Schedule, cells: Any, arrivals: Arrivals) -> dict[str, Any]:
     """Everything that decides a backtest's figures, code apart. ``arrivals``: all that is known."""
     return {
         "configuration": config.fingerprint,
-        "nights": [night.isoformat() for night in plan.nights],
-        "refit": plan.request.refit_days,
-        "known until": plan.known_until.isoformat(),
+        "nights": [night.isoformat() for night in schedule.nights],
+        "refit": schedule.request.refit_days,
+        "known until": schedule.known_until.isoformat(),
         "incidents": digest(cells, arrivals),
         "form of the sums": TALLY_FORM,
         "form of the models": FORM,

@@ -11,7 +11,7 @@ import numpy as np
 from grids.cube import CubeInfo, read_info
 from grids.hours import EPOCH
 from grids.snapshots import BRANCH, open_repository
-from pipeline.backtest.plan import Plan
+from pipeline.backtest.schedule import Schedule
 from pipeline.backtest.tallies import Tallies
 from pipeline.config import Config
 from pipeline.delay import DELAY_DAYS, DELAY_EDGES, count_delays, maturity, reported_share
@@ -78,7 +78,7 @@ class Backtest:
     """
 
     known: Known
-    plan: Plan
+    schedule: Schedule
     districts: Districts
     rivals: tuple[str, ...]
     tallies: dict[str, Tallies]

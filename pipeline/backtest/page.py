@@ -11,7 +11,7 @@ from pipeline.backtest.cell_map import cell_map
 from pipeline.backtest.figures import Subject
 from pipeline.backtest.known import Backtest
 from pipeline.backtest.rivals import ISSUED, MODEL
-from pipeline.backtest.table import off, shown
+from pipeline.backtest.table import issued, off, shown
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1c1c1c; --faint: #9a9a9a;
@@ -19,7 +19,7 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --paper: #14171a; --ink: #e6e6e6; --faint: #6b7075;
   --model: #56b4e9; --issued: #dd9cc0; --best: #f0883e; --reference: #a5a5a5; --limit: #2fc79b; } }
 body { background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif;
-  margin: 2rem auto; max-width: 62rem; padding: 0 1rem; }
+  margin: 2rem auto; max-width: 66rem; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { border-top: 2px solid var(--faint); margin-top: 3rem;
   padding-top: 1rem; font-size: 1.35rem; }
 figure { margin: 2rem 0; } figcaption { font-size: .92rem; max-width: 52rem; }
@@ -39,7 +39,8 @@ _CAPTIONS = {
     "areas": "PAI: how many times more incidents the chosen cells held than as many cells chosen "
     "blindly. PEI: incidents held over the most that as much area could have held in that night. "
     "Bars are 95 % intervals. <b>Good:</b> above the baselines with bars that do not touch.",
-    "reliability": "Expected over observed incidents; the bars of a panel together hold with 99 %. "
+    "reliability": "Expected over observed incidents; all bars of a forecast together hold with "
+    "99 %. "
     "<b>Good:</b> every bar crosses 1, no hollow point. Above 1 too many were forecast, below 1 "
     "too few. What lies beyond 0.5 and 2 is drawn at the edge.",
     "gain": "Information gain over the best baseline, which is the line at 0; shaded are 95 % "
@@ -52,16 +53,19 @@ _CAPTIONS = {
 }
 _SHARES = ("1%", "2%", "5%", "10%", "20%")
 _FIRST = (
-    "gain over the reference|gain over the best|expected / observed|"
-    "number test|Brier score|bins off"
+    "gain over the reference|gain over the best|ceiling|gain / ceiling|expected / observed|bins off"
 )
 _FIRST_NOTE = (
-    "* the best baseline of these nights, as hindsight has it. In brackets 95 % intervals. Number "
-    "test: chance of as many incidents or more, and of as many or fewer, were they independent; "
-    "below 0.025 too few, or too many, were forecast. Bins off: of those in the third figure, the "
-    "hollow ones."
+    "* the best baseline of these nights, as hindsight has it. In brackets 95 % intervals. "
+    "Ceiling: the gain over the reference that a forecast would have on average were it true. "
+    "<b>Good:</b> a gain / ceiling whose interval holds 1; below it the forecast is surer of "
+    "itself than it should be, above it less. It does not say what could be gained by knowing "
+    "more. Expected / observed: an interval that leaves 1 out says that too many, or too few, were "
+    "forecast. Bins off: of those in the third figure, the hollow ones."
 )
-_SECOND = "1 %|2 %|5 %|10 %|20 %|PEI 5 %, night|AUC|AUC within cells|average precision"
+_SECOND = (
+    "1 %|2 %|5 %|10 %|20 %|PEI 5 %, night|AUC|within cells|avg. precision|Brier|CSEP number test"
+)
 
 
 def page(backtest: Backtest, summary: dict[str, Any]) -> str:
@@ -105,6 +109,9 @@ def _verdict(found: dict[str, Any]) -> str:
     """What was issued against the best baseline, in words."""
     gain = found["scores"][ISSUED]["gain_over_best_baseline"]
     best, low, high = escape(found["best_baseline"]), gain["low"], gain["high"]
+    scores = found["by_night"]["log_score"]
+    if scores[ISSUED] == scores[found["best_baseline"]]:
+        return f"what was issued is the best baseline, {best}"
     if low is None:
         said = "cannot be told from"
     elif low > 0:
@@ -122,12 +129,27 @@ def _section(backtest: Backtest, target: str, found: dict[str, Any]) -> str:
         tallies=tallies,
         found=found,
         rivals=figures.chosen(backtest.rivals, tallies, found["best_baseline"]),
-        nights=tuple(night.astimezone(zone).date() for night in backtest.plan.nights),
-        refits=tuple(each.refit.astimezone(zone).date() for each in backtest.plan.periods),
+        nights=tuple(night.astimezone(zone).date() for night in backtest.schedule.nights),
+        refits=tuple(each.refit.astimezone(zone).date() for each in backtest.schedule.periods),
     )
-    parts = [f"<h2>{escape(target)}: {found['incidents']:,} incidents</h2>", _tables(found)]
+    parts = [f"<h2>{escape(target)}: {found['incidents']:,} incidents</h2>"]
+    parts += [_issued(found, len(subject.nights)), _tables(found)]
     parts += [_coverage(found), *_figures(backtest, subject)]
     return "\n".join(part for part in parts if part)
+
+
+def _issued(found: dict[str, Any], nights: int) -> str:
+    """What was issued, and what <i>model</i> stands for."""
+    count, candidates = found["issued"]["nights"].get(MODEL, 0), found["issued"]["candidate_nights"]
+    text = f"Issued was {escape(issued(found, nights))}."
+    if count < candidates:
+        text += (
+            " Where it was not issued, the row <i>model</i> is the candidate that lost: it has not "
+            "seen the nights that it was judged on, and would gain a little by seeing them."
+        )
+    if candidates < nights:
+        text += " Where there was no candidate, that row is what was issued."
+    return f"<p>{text}</p>"
 
 
 def _figures(backtest: Backtest, subject: Subject) -> Iterator[str]:
@@ -161,16 +183,17 @@ def _tables(found: dict[str, Any]) -> str:
         cells = [
             shown(scores["gain_over_reference"], 4),
             "*" if name == found["best_baseline"] else shown(gain, 4),
+            shown(scores["ceiling"], 4, ends=False),
+            shown(scores["reached"], 2),
             shown(ratio, 3),
-            " / ".join(f"{p:.3f}" for p in scores["number_test"].values()),
-            shown(scores["brier"], 6, ends=False),
             off(found["reliability"][name]),
         ]
         first.append(_row(name, cells))
         second.append(_row(name, list(_ranking(scores))))
     return f"{_table(_FIRST, first)}{_small(_FIRST_NOTE)}{_table(_SECOND, second)}" + _small(
         "The first columns are hit rates: the share of the incidents in the hottest cells of "
-        "every hour."
+        "every hour. CSEP number test: chance of as many incidents or more, and of as many or "
+        "fewer, were they independent, which they are not; so it is below 0.025 too often."
     )
 
 
@@ -194,6 +217,8 @@ def _ranking(scores: dict[str, Any]) -> Iterator[str]:
     yield shown(scores["areas"]["night"]["pei"]["5%"], 3, ends=False)
     for name in ("auc", "auc_within_cells", "average_precision"):
         yield shown(scores[name], 4, ends=False)
+    yield shown(scores["brier"], 5, ends=False)
+    yield " / ".join(f"{p:.3f}" for p in scores["csep_number_test"].values())
 
 
 def _coverage(found: dict[str, Any]) -> str:
@@ -206,7 +231,10 @@ def _coverage(found: dict[str, Any]) -> str:
         f"({each['below']:,} below, {each['above']:,} above)"
         for scope, each in covered.items()
     )
-    return f"<p>The 90 % intervals of counts held: {held}. <b>Good:</b> 0.87 to 0.93.</p>"
+    return (
+        f"<p>The 90 % intervals of counts around what was issued held: {held}. "
+        "<b>Good:</b> 0.87 to 0.93.</p>"
+    )
 
 
 def _footer(summary: dict[str, Any]) -> str:

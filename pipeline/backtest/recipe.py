@@ -19,8 +19,8 @@ from cluster.lazy import LazyCluster
 from pipeline.backtest.folder import PAGE, RECORD, Folder, key_of, write_whole
 from pipeline.backtest.known import Backtest, Known, read_known
 from pipeline.backtest.page import page
-from pipeline.backtest.plan import CHUNK_NIGHTS, Period, Plan, Request, make_plan
 from pipeline.backtest.rivals import Rivals, make_rivals
+from pipeline.backtest.schedule import CHUNK_NIGHTS, Period, Request, Schedule, make_schedule
 from pipeline.backtest.summary import summarize
 from pipeline.backtest.tallies import Unit, join
 from pipeline.backtest.work import tally_block
@@ -66,47 +66,48 @@ def run_backtest(
 
 def collect(known: Known, request: Request, folder: Folder, say: Say) -> Backtest:
     """Plan, make what every refit makes, and tally every chunk of nights that is not kept."""
-    known, plan = _settle(known, request, folder, say)
+    known, schedule = _settle(known, request, folder, say)
     silver = Store(known.config.output.path).silver
-    districts = read_districts(silver, known.info.grid, plan.nights[0])
+    # Once, as known at the first cutoff: laws and what is held to them are of the same districts.
+    districts = read_districts(silver, known.info.grid, schedule.nights[0])
     began, made = perf_counter(), []
     with LazyCluster(known.config.cluster, folder.root) as cluster:
-        for at, period in enumerate(plan.periods):
-            of = f"{at + 1} of {len(plan.periods)}"
+        for at, period in enumerate(schedule.periods):
+            of = f"{at + 1} of {len(schedule.periods)}"
             say(f"refit {of}: from what was known at {period.refit:%Y-%m-%d %H:%MZ}")
-            rivals = make_rivals(known, period.refit, folder.models, cluster)
+            rivals = make_rivals(known, districts, period.refit, folder.models, cluster)
             made.append({each.target: each.record for each in rivals})
             for chunk, unit in _work(known, period, rivals, districts, folder, cluster):
                 folder.write_unit(chunk, unit)
-                say(_progress(plan, folder, unit))
-    units = _read_units(plan, folder, tuple(known.config.targets))
+                say(_progress(schedule, folder, unit))
+    units = _read_units(schedule, folder, tuple(known.config.targets))
     tallies = {target: join([unit.targets[target] for unit in units]) for target in known.members}
     seconds = {"this run": perf_counter() - began, "tasks": sum(unit.seconds for unit in units)}
-    return Backtest(known, plan, districts, units[0].rivals, tallies, made, seconds)
+    return Backtest(known, schedule, districts, units[0].rivals, tallies, made, seconds)
 
 
-def _settle(known: Known, request: Request, folder: Folder, say: Say) -> tuple[Known, Plan]:
-    """What the backtest works from, and its plan; the folder is made that plan's."""
-    plan = make_plan(known.config, known.city, request, known.until, known.label_wait)
+def _settle(known: Known, request: Request, folder: Folder, say: Say) -> tuple[Known, Schedule]:
+    """What the backtest works from, and the nights; the folder is made theirs."""
+    schedule = make_schedule(known.config, known.city, request, known.until, known.label_wait)
     kept = folder.kept()
     if kept:
         # What came in since would change nothing but the newest labels: finish what was begun,
         # unless nights can be scored now that could not be then.
         as_begun = known.at(datetime.fromisoformat(kept["known until"]))
-        if len(as_begun.arrivals) and kept["nights"] == [at.isoformat() for at in plan.nights]:
-            as_planned = replace(plan, known_until=as_begun.until)
+        if len(as_begun.arrivals) and kept["nights"] == [at.isoformat() for at in schedule.nights]:
+            as_planned = replace(schedule, known_until=as_begun.until)
             if _key(as_begun, as_planned) == kept:
-                known, plan = as_begun, as_planned
-    if plan.left_out:
-        say(f"{len(plan.left_out)} nights are left out: their labels are not mature yet")
-    changed = folder.begin(_key(known, plan))
+                known, schedule = as_begun, as_planned
+    if schedule.left_out:
+        say(f"{len(schedule.left_out)} nights are left out: their labels are not mature yet")
+    changed = folder.begin(_key(known, schedule))
     if changed:
         say(f"{folder.root} is of another backtest ({', '.join(changed)} differ): it starts anew")
-    return known, plan
+    return known, schedule
 
 
-def _key(known: Known, plan: Plan) -> dict[str, Any]:
-    return key_of(known.config, plan, known.city.cell_keys, known.arrivals)
+def _key(known: Known, schedule: Schedule) -> dict[str, Any]:
+    return key_of(known.config, schedule, known.city.cell_keys, known.arrivals)
 
 
 def _work(
@@ -165,8 +166,8 @@ def _few_at_once(
         yield block, unit
 
 
-def _read_units(plan: Plan, folder: Folder, targets: tuple[str, ...]) -> list[Unit]:
-    units = [folder.read_unit(chunk, targets) for chunk in plan.chunks]
+def _read_units(schedule: Schedule, folder: Folder, targets: tuple[str, ...]) -> list[Unit]:
+    units = [folder.read_unit(chunk, targets) for chunk in schedule.chunks]
     others = {unit.rivals for unit in units[1:]} - {units[0].rivals}
     if others:
         raise ConfigError(
@@ -176,6 +177,6 @@ def _read_units(plan: Plan, folder: Folder, targets: tuple[str, ...]) -> list[Un
     return units
 
 
-def _progress(plan: Plan, folder: Folder, unit: Unit) -> str:
-    done = sum(len(chunk) for chunk in plan.chunks if folder.has_unit(chunk))
-    return f"{done} of {len(plan.nights)} nights, the last chunk in {unit.seconds:.1f} s"
+def _progress(schedule: Schedule, folder: Folder, unit: Unit) -> str:
+    done = sum(len(chunk) for chunk in schedule.chunks if folder.has_unit(chunk))
+    return f"{done} of {len(schedule.nights)} nights, the last chunk in {unit.seconds:.1f} s"

@@ -16,11 +16,10 @@ from cluster.lazy import LazyCluster
 from forecasts.counting import CountLaws
 from pipeline.backtest.known import Known
 from pipeline.baselines.recipe import BASELINES, Forecaster, forecaster
-from pipeline.districts import read_districts
+from pipeline.districts import Districts
 from pipeline.enough import require_history
 from pipeline.learning.model import Model, find_model, predict, save_model
 from pipeline.state import advance, empty_state
-from pipeline.store import Store
 
 MODEL, ISSUED = "model", "issued"
 NO_BASELINES = (MODEL, ISSUED)
@@ -31,8 +30,8 @@ class Rivals:
     """The forecasters of one target, as made at one refit.
 
     ``forecasters``: MODEL, ISSUED, the rest are baselines. ``laws``: how counts spread around what
-    is issued; without, they are taken as Poisson. ``record``: parameters and how they were made,
-    JSON.
+    is issued; without, they are taken as Poisson. ``record``: JSON; parameters and how they were
+    made, whether there was a candidate (``has_candidate``) and it ``wins``, the best ``baseline``.
     """
 
     target: str
@@ -41,36 +40,47 @@ class Rivals:
     record: dict[str, Any] = field(default_factory=dict)
 
 
-def make_rivals(known: Known, refit: datetime, root: Path, cluster: LazyCluster) -> list[Rivals]:
+def make_rivals(
+    known: Known, districts: Districts, refit: datetime, root: Path, cluster: LazyCluster
+) -> list[Rivals]:
     """The rivals of every target from what was known at ``refit``, or as kept below ``root``.
 
-    Raises MissingInputError where too little was known.
+    ``districts``: whose shifts the law of counts is of. Raises MissingInputError where too little
+    was known.
     """
     config = known.config
     kept = [find_model(root, target, config.fingerprint, refit, 1) for target in config.targets]
     found = {model.target: model for model in kept if model is not None and model.cutoff == refit}
     missing = [target for target in config.targets if target not in found]
     if missing:
-        for model in _train(known, missing, refit, cluster):
+        for model in _train(known, districts, missing, refit, cluster):
             save_model(root, model, config.fingerprint)
             found[model.target] = model
     return [rivals_of(found[target]) for target in config.targets]
 
 
 def _train(
-    known: Known, targets: Sequence[str], refit: datetime, cluster: LazyCluster
+    known: Known,
+    districts: Districts,
+    targets: Sequence[str],
+    refit: datetime,
+    cluster: LazyCluster,
 ) -> list[Model]:
     from pipeline.learning.train import train  # Dask takes seconds to load
 
     config, city, info, then = known.config, known.city, known.info, known.at(refit).arrivals
     require_history(int(then.events.sign.sum()), city.spec.started, refit)
     state = advance(empty_state(city.spec), then, refit, city.spec)
-    districts = read_districts(Store(config.output.path).silver, info.grid, refit).of_cell
-    return train(config, city, info.categories, targets, then, state, districts, cluster.client)
+    return train(
+        config, city, info.categories, targets, then, state, districts.of_cell, cluster.client
+    )
 
 
 def rivals_of(model: Model) -> Rivals:
-    """Where there was too little to learn from, what was issued stands in for the model."""
+    """Where there was too little to learn from, what was issued stands in for the model.
+
+    A candidate that lost is the one that was judged: it has not seen the nights held out.
+    """
     forecasters = {name: forecaster(name, model.baselines[name]) for name in BASELINES}
     candidate = forecasters[model.baseline]
     if model.booster is not None:
@@ -81,6 +91,7 @@ def rivals_of(model: Model) -> Rivals:
         "issued": model.label,
         "baseline": model.baseline,
         "baselines": model.baselines,
+        "wins": model.wins,
         "has_candidate": model.booster is not None,
         "laws": model.laws.to_dict(),
         **model.record,

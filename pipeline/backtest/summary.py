@@ -2,58 +2,51 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecasts.calibration import Reliability, number_test
-from forecasts.ranking import hotspot_count
-from forecasts.scores import auc_of_bins, average_precision_of_bins
-from pipeline.backtest.estimates import (
-    MIN_NIGHTS,
-    Estimate,
-    estimate,
-    gain,
-    plain,
-    ratio,
-    reliable,
-)
+from forecasts.bootstrap import LEAST_NIGHTS
+from forecasts.calibration import Reliability
+from forecasts.estimates import gain, plain, reliable
 from pipeline.backtest.known import Backtest
-from pipeline.backtest.rivals import NO_BASELINES
-from pipeline.backtest.tallies import AREA_SHARES, CURVE_SHARES, SCALES, SCOPES, Tallies
+from pipeline.backtest.rivals import ISSUED, MODEL, NO_BASELINES
+from pipeline.backtest.scoring import coverage_of, of_first_day, scores_of
+from pipeline.backtest.tallies import Tallies
 from pipeline.baselines.recipe import REFERENCE
 from pipeline.districts import Districts
 
 Floats = NDArray[np.float64]
 BAND_HOURS = 6
 _LIBRARIES = "hexcast dask distributed xgboost numpy scipy pandas h3".split()
-_AT = [CURVE_SHARES.index(share) for share in AREA_SHARES]
 
 
 def summarize(backtest: Backtest) -> dict[str, Any]:
     """Everything that backtest.json holds; see docs/backtest.md."""
-    config, plan = backtest.known.config, backtest.plan
+    config, schedule = backtest.known.config, backtest.schedule
     return {
         "city": config.name,
         "configuration": config.fingerprint,
-        "from": str(plan.request.first),
-        "to": str(plan.request.last),
-        "refit_days": plan.request.refit_days,
-        "known_until": plan.known_until.isoformat(),
-        "nights": [night.isoformat() for night in plan.nights],
-        "left_out": [night.isoformat() for night in plan.left_out],
-        "has_intervals": len(plan.nights) >= MIN_NIGHTS,
+        "from": str(schedule.request.first),
+        "to": str(schedule.request.last),
+        "refit_days": schedule.request.refit_days,
+        "known_until": schedule.known_until.isoformat(),
+        "nights": [night.isoformat() for night in schedule.nights],
+        "left_out": [night.isoformat() for night in schedule.left_out],
+        "has_intervals": len(schedule.nights) >= LEAST_NIGHTS,
         "cells": len(backtest.known.info.grid),
         "rivals": list(backtest.rivals),
         "districts": {"named": backtest.districts.are_named, "names": backtest.districts.names},
         "targets": {
-            target: _target(tallies, backtest) for target, tallies in backtest.tallies.items()
+            target: _target(target, tallies, backtest)
+            for target, tallies in backtest.tallies.items()
         },
         "refits": [
             {"cutoff": period.refit.isoformat(), "nights": len(period.nights), "made": made}
-            for period, made in zip(plan.periods, backtest.made, strict=True)
+            for period, made in zip(schedule.periods, backtest.made, strict=True)
         ],
         "seconds": {name: round(value, 1) for name, value in backtest.seconds.items()},
         "versions": {name: version(name) for name in _LIBRARIES},
@@ -73,18 +66,18 @@ def by_hour(tallies: Tallies, values: NDArray[Any]) -> Floats:
     return np.asarray(np.einsum("n...l,nlh->n...h", values, is_hour.astype(np.float64)))
 
 
-def _target(tallies: Tallies, backtest: Backtest) -> dict[str, Any]:
+def _target(target: str, tallies: Tallies, backtest: Backtest) -> dict[str, Any]:
     best = best_baseline(backtest.rivals, tallies)
     yardsticks = backtest.rivals.index(REFERENCE), backtest.rivals.index(best)
-    places = list(enumerate(backtest.rivals))
+    places, cells = list(enumerate(backtest.rivals)), len(backtest.known.info.grid)
+    scores = {name: scores_of(tallies, place, yardsticks, cells) for place, name in places}
+    scores[ISSUED]["coverage"] = coverage_of(tallies)
     return {
-        "incidents": int(tallies.incidents.sum()),
+        "incidents": int(of_first_day(tallies, tallies.incidents).sum()),
         "cell_hours": int(tallies.cell_hours.sum()),
         "best_baseline": best,
-        "scores": {
-            name: _scores(tallies, place, yardsticks, len(backtest.known.info.grid))
-            for place, name in places
-        },
+        "issued": _issued(target, backtest),
+        "scores": scores,
         "reliability": {
             name: _reliability(tallies, place, backtest.districts) for place, name in places
         },
@@ -93,87 +86,28 @@ def _target(tallies: Tallies, backtest: Backtest) -> dict[str, Any]:
     }
 
 
-def _scores(
-    tallies: Tallies, place: int, yardsticks: tuple[int, int], cells: int
-) -> dict[str, Any]:
-    """Scores of one rival; see docs/backtest.md."""
-    reference, best = yardsticks
-    log_score = tallies.log_score.sum(axis=2)
-    expected = tallies.expected[:, place].sum(axis=1)
-    incidents = tallies.incidents.sum(axis=1)
-    tests = number_test(float(expected.sum()), int(incidents.sum()))
-    found: dict[str, Any] = {
-        "log_score": plain(log_score[:, place].sum()),
-        "expected": float(expected.sum()),
-        "number_test": {"p_too_few": tests[0], "p_too_many": tests[1]},
-        "gain_over_reference": gain(log_score[:, place], log_score[:, reference], incidents),
-        "gain_over_best_baseline": gain(log_score[:, place], log_score[:, best], incidents),
-        "expected_over_observed": ratio(expected, incidents),
-        "brier": ratio(tallies.squared_error[:, place], tallies.cell_hours),
-        "auc_within_cells": estimate(
-            np.stack([tallies.within_right[:, place], tallies.within_pairs], axis=1),
-            lambda s: s[:, 0] / s[:, 1],
-            block=1,  # a chunk is a week already
-        ),
-        **_ranking(tallies.bins[:, place], tallies.bins[:, reference]),
-        "areas": {scale: _areas(tallies, place, at, cells) for at, scale in enumerate(SCALES)},
-    }
-    covered = {scope: _coverage(tallies.covered[:, place, at]) for at, scope in enumerate(SCOPES)}
-    found["coverage"] = covered if tallies.covered.any() else None
-    return {name: _jsonable(value) for name, value in found.items()}
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _jsonable(each) for name, each in value.items()}
-    return value.to_dict() if isinstance(value, Estimate) else value
-
-
-def _ranking(bins: NDArray[np.int64], reference: NDArray[np.int64]) -> dict[str, Estimate]:
-    """AUC, average precision, and its ratio to the reference's, from (night, 2, bin)."""
-    both = np.concatenate([bins, reference], axis=1)
-    both = both[:, :, both.any(axis=(0, 1))]  # most bins are empty: leave them out
-
-    def statistics(sums: Floats) -> Floats:
-        precision = average_precision_of_bins(sums[:, 0], sums[:, 1])
-        against = precision / average_precision_of_bins(sums[:, 2], sums[:, 3])
-        return np.stack([auc_of_bins(sums[:, 0], sums[:, 1]), precision, against], axis=1)
-
-    found = estimate(both, statistics)
-    names = ("auc", "average_precision", "average_precision_over_reference")
-    columns = zip(names, found.value, found.low, found.high, strict=True)
-    return {name: Estimate(*values) for name, *values in columns}
-
-
-def _areas(tallies: Tallies, place: int, scale: int, cells: int) -> dict[str, Any]:
-    """Hit rate, PAI and PEI at every share of the area, chosen by the hour or for the night."""
-    names = [f"{share:.0%}" for share in AREA_SHARES]
-    hits, most = tallies.hits[:, place, scale, _AT], tallies.most[:, scale, _AT]
-    every = np.broadcast_to(tallies.incidents.sum(axis=1)[:, None], hits.shape)
-    shares = np.array([hotspot_count(cells, share) / cells for share in AREA_SHARES])
-    found = {"hit_rate": ratio(hits, every), "pai": ratio(hits, every * shares)}
-    found["pei"] = ratio(hits, most)
-    return {
-        score: {
-            share: Estimate(*values)
-            for share, *values in zip(names, each.value, each.low, each.high, strict=True)
-        }
-        for score, each in found.items()
-    }
-
-
-def _coverage(counts: NDArray[np.int64]) -> dict[str, Any]:
-    """``counts``: (night, 3) sums below, in and above their interval."""
-    below, inside, above = (int(each) for each in counts.sum(axis=0))
-    share = ratio(counts[:, 1], counts.sum(axis=1))
-    return {"sums": below + inside + above, "below": below, "above": above, "share": share}
+def _issued(target: str, backtest: Backtest) -> dict[str, Any]:
+    """On how many nights what was issued, and on how many there was a candidate."""
+    nights: Counter[str] = Counter()
+    candidates = 0
+    for period, made in zip(backtest.schedule.periods, backtest.made, strict=True):
+        record, count = made[target], len(period.nights)
+        nights[MODEL if record["wins"] else record["baseline"]] += count
+        candidates += count if record["has_candidate"] else 0
+    return {"nights": dict(nights.most_common()), "candidate_nights": candidates}
 
 
 def _reliability(tallies: Tallies, place: int, districts: Districts) -> dict[str, Any]:
-    """Expected over observed by decile of the night's rate, by hour band and by district."""
+    """Expected over observed by decile of the night's rate, by hour band and by district.
+
+    The intervals of all bins of the three hold together.
+    """
     bands = [f"{at:02d}-{at + BAND_HOURS:02d}" for at in range(0, 24, BAND_HOURS)]
     shape = (len(tallies.nights), len(bands), BAND_HOURS)
-    hours = [by_hour(tallies, each) for each in (tallies.expected[:, place], tallies.incidents)]
+    hours = [
+        by_hour(tallies, of_first_day(tallies, each))
+        for each in (tallies.expected[:, place], tallies.incidents)
+    ]
     tables = {
         "decile": (
             [str(at + 1) for at in range(tallies.decile_expected.shape[2])],
@@ -185,7 +119,11 @@ def _reliability(tallies: Tallies, place: int, districts: Districts) -> dict[str
             (tallies.district_expected[:, place], tallies.district_observed),
         ),
     }
-    return {name: _table(bins, reliable(*pair), *pair) for name, (bins, pair) in tables.items()}
+    every = sum(len(bins) for bins, _ in tables.values())
+    return {
+        name: _table(bins, reliable(pair[0], pair[1], bins=every), *pair)
+        for name, (bins, pair) in tables.items()
+    }
 
 
 def _table(

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-AREA_SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)  # of hit rates, PAI and PEI
-# Of the plot of hits against area; those above are among them.
+# Of the plot of hits against area; those of the scores, AREA_SHARES, are among them.
 CURVE_SHARES = (
     *(0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.125, 0.15),
     *(0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 1.0),
@@ -31,7 +30,7 @@ LOWEST_RATE, HIGHEST_RATE = 1e-8, 10.0
 DECILES = 10
 SCALES = ("hour", "night")  # an area can be chosen anew every hour, or once for the night
 SCOPES = ("district x shift", "city x hour")  # of the sums whose intervals are held to counts
-TALLY_FORM = 1  # another number for other sums: units of another form are not read
+TALLY_FORM = 2  # another number for other sums: units of another form are not read
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +39,19 @@ class Tallies:
 
     A chunk is what one task worked on, up to seven nights. ``lead``: hours from the reference
     time, as many as the longest night has; a shorter one is 0 there, and ``hour_of_day`` -1.
-    ``log_score`` is Poisson's, in nats. ``bins``: cell-hours by expected count (see RATE_BINS),
+    Horizons of several days hold an hour several times: deciles, districts and ``covered`` are of
+    the ``first_day`` leads alone, so that an hour is in them once.
+    ``log_score`` is Poisson's, in nats; ``divergence`` what it is ahead of the reference's on
+    average where the forecast is true. ``bins``: cell-hours by expected count (see RATE_BINS),
     with incidents (0) and without (1). ``covered``: sums whose count lay below (0), in (1) and
-    above (2) their 90 % interval; all 0 where there is no law. ``within_*``: pairs of two hours
-    of one cell, one with incidents and one without, both within the chunk (a week, so that a pair
-    can differ in day as in hour), and how many of them were ranked rightly; equal ones count half.
+    above (2) their 90 % interval around what is issued, which the law is of; all 0 where there is
+    none. ``within_*``: pairs of two hours of one cell, one with incidents and one without, both
+    within the chunk (a week, so that a pair can differ in day as in hour), and how many of them
+    were ranked rightly; equal ones count half.
     """
 
     nights: Ints  # (night,) cutoffs, seconds since the epoch
+    first_day: Ints  # (night,) leads up to the next cutoff
     hour_of_day: Ints  # (night, lead)
     cell_hours: Ints  # (night,)
     incidents: Ints  # (night, lead)
@@ -55,13 +59,15 @@ class Tallies:
     district_observed: Ints  # (night, district)
     log_score: Floats  # (night, rival, lead)
     expected: Floats  # (night, rival, lead)
+    divergence: Floats  # (night, rival)
     squared_error: Floats  # (night, rival): of the probability of at least one incident
     hits: Ints  # (night, rival, SCALES, CURVE_SHARES): incidents in the hottest share of the area
     decile_expected: Floats  # (night, rival, decile of the night's rate)
     decile_observed: Ints
     district_expected: Floats  # (night, rival, district)
     bins: Ints  # (night, rival, 2, RATE_BINS)
-    covered: Ints  # (night, rival, SCOPES, 3)
+    covered: Ints  # (night, SCOPES, 3)
+    chunk_first: Ints  # (chunk,) cutoff of its first night, as in nights
     within_right: Floats  # (chunk, rival)
     within_pairs: Ints  # (chunk,)
     cell_log_score: Floats  # (chunk, rival, cell), kept as float32

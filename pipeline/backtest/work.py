@@ -10,12 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.backtest.counting import Held, Made, count_held, count_made, within_cells
-from pipeline.backtest.rivals import Rivals
-from pipeline.backtest.tallies import Tallies, Unit
+from forecasts.counting import POISSON
+from forecasts.scores import pairs_within_cells
+from pipeline.backtest.counting import Held, Made, count_covered, count_held, count_made
+from pipeline.backtest.rivals import ISSUED, Rivals
+from pipeline.backtest.tallies import SCOPES, Tallies, Unit
+from pipeline.baselines.recipe import REFERENCE
 from pipeline.districts import Districts
 from pipeline.night import Night
 from pipeline.replay import Block, City, counts_of, nights_of
+
+_OF_NIGHTS = "first_day hour_of_day cell_hours incidents most district_observed".split()
+_OF_RIVALS = (
+    "log_score expected divergence squared_error hits decile_expected decile_observed "
+    "district_expected bins"
+).split()
 
 
 def tally_block(
@@ -57,6 +66,7 @@ class _Part:
         self._rivals, self._districts, self._leads, self._block = rivals, districts, leads, block
         self._held: list[Held] = []
         self._made: list[list[Made]] = []
+        self._covered: list[NDArray[np.int64]] = []
         chosen = np.isin(block.labels.category, members) & (block.labels.change != 0)
         self._touched = np.unique(block.labels.cell[chosen])
         self._counts: list[NDArray[np.int64]] = []
@@ -65,42 +75,37 @@ class _Part:
     def add(self, night: Night) -> None:
         counts = counts_of(night, self._block.labels)
         held = count_held(night, counts, self._districts, self._leads)
-        made: dict[int, tuple[Made, NDArray[np.float64]]] = {}
-        each = []
-        for forecaster in self._rivals.forecasters.values():
-            # What is issued is one of the others: it need not be made, and counted, twice.
-            if id(forecaster) not in made:
-                expected = forecaster(night)
-                counted = count_made(held, expected, counts, self._districts, self._rivals.laws)
-                made[id(forecaster)] = counted, expected[self._touched]
-            each.append(made[id(forecaster)])
+        rivals, laws = self._rivals.forecasters, self._rivals.laws
+        law = POISSON if laws is None else laws.cell_hour
+        # What is issued is one of the others: it need not be made, and counted, twice.
+        made = {each: each(night) for each in dict.fromkeys(rivals.values())}
+        reference = made[rivals[REFERENCE]]
+        counted = {
+            each: count_made(held, expected, counts, reference, self._districts, law)
+            for each, expected in made.items()
+        }
         self._held.append(held)
-        self._made.append([counted for counted, _ in each])
+        self._made.append([counted[each] for each in rivals.values()])
         self._counts.append(counts[self._touched])
-        self._touched_expected.append([expected for _, expected in each])
+        self._touched_expected.append([made[each][self._touched] for each in rivals.values()])
+        covered = np.zeros((len(SCOPES), 3), np.int64)
+        if laws is not None and ISSUED in rivals:
+            covered = count_covered(held, made[rivals[ISSUED]], counts, self._districts, laws)
+        self._covered.append(covered)
 
     def tallies(self) -> Tallies:
         counts = np.concatenate(self._counts, axis=1)
         rivals = zip(*self._touched_expected, strict=True)
-        pairs = [within_cells(np.concatenate(nights, axis=1), counts) for nights in rivals]
+        pairs = [pairs_within_cells(np.concatenate(nights, axis=1), counts) for nights in rivals]
         cells = np.zeros(len(self._districts.of_cell), np.int64)
         cells[self._touched] = counts.sum(axis=1)
+        nights = np.array([int(night.timestamp()) for night in self._block.nights])
         return Tallies(
-            nights=np.array([int(night.timestamp()) for night in self._block.nights]),
-            hour_of_day=self._of_nights("hour_of_day"),
-            cell_hours=self._of_nights("cell_hours"),
-            incidents=self._of_nights("incidents"),
-            most=self._of_nights("most"),
-            district_observed=self._of_nights("district_observed"),
-            log_score=self._of_rivals("log_score"),
-            expected=self._of_rivals("expected"),
-            squared_error=self._of_rivals("squared_error"),
-            hits=self._of_rivals("hits"),
-            decile_expected=self._of_rivals("decile_expected"),
-            decile_observed=self._of_rivals("decile_observed"),
-            district_expected=self._of_rivals("district_expected"),
-            bins=self._of_rivals("bins"),
-            covered=self._of_rivals("covered"),
+            nights=nights,
+            **{name: self._of_nights(name) for name in _OF_NIGHTS},
+            **{name: self._of_rivals(name) for name in _OF_RIVALS},
+            covered=np.stack(self._covered),
+            chunk_first=nights[:1],
             within_right=np.array([[right for right, _ in pairs]]),
             within_pairs=np.array([pairs[0][1]]),
             cell_log_score=self._of_rivals("cell_log_score").sum(axis=0, keepdims=True),

@@ -11,16 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasts import scores
-from forecasts.bootstrap import interval
 from forecasts.counting import CountLaws, fit_laws
+from forecasts.estimates import gain
+from forecasts.scores import AREA_SHARES
 from forecasts.sums import Sums, joined, shifts, sums_of
 from pipeline.baselines.recipe import REFERENCE, Forecaster
-from pipeline.learning.plan import LEAST_HELD
 from pipeline.night import Night
 from pipeline.replay import Block, City, counts_of, nights_of
 from pipeline.state import Floats
 
-AREA_SHARES = (0.01, 0.02, 0.05, 0.1)
 Scores = dict[str, dict[str, Any]]
 
 
@@ -46,15 +45,9 @@ class Judged:
 
         None where nights or incidents are too few for an interval.
         """
-        if len(self.incidents) < LEAST_HELD or not self.incidents.sum():
-            return None
-        difference = self.log_score[rival] - self.log_score[other]
-        sums = np.stack([difference, self.incidents.astype(np.float64)], axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):  # draws without incidents
-            low, high = interval(sums, lambda drawn: drawn[:, 0] / drawn[:, 1])
-        gain = difference.sum() / self.incidents.sum()
-        found = {"gain": float(gain), "low": float(low), "high": float(high)}
-        return found if np.isfinite(list(found.values())).all() else None
+        found = gain(self.log_score[rival], self.log_score[other], self.incidents)
+        ends = {"gain": float(found.value), "low": float(found.low), "high": float(found.high)}
+        return ends if np.isfinite(list(ends.values())).all() else None
 
 
 def judge(
@@ -108,7 +101,7 @@ def _of_night(
     rivals: Mapping[str, Forecaster],
     districts: NDArray[np.int64],
 ) -> _Played:
-    shift = shifts(night.of_week % 24)
+    shift = shifts(night.of_week)
     made = {name: rival(night) for name, rival in rivals.items()}
     return _Played(
         counts,

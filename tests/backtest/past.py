@@ -12,13 +12,16 @@ from cities import Small, midnight, small_config
 from distributed import Client
 
 from forecasts.counting import CountLaw, CountLaws
-from pipeline.backtest.known import Known, read_known
+from pipeline.backtest.known import Backtest, Known, read_known
 from pipeline.backtest.rivals import ISSUED, MODEL, Rivals
 from pipeline.config import Config
 from pipeline.night import Night
 from pipeline.nightly import run_night
 
+NIGHTS = [midnight(day) for day in range(60, 81)]  # 1 to 21 March
 LAWS = CountLaws(CountLaw(0.1, 0.02), CountLaw(0.2, 0.02), CountLaw(0.1, 0.01))
+
+RECORD = {"issued": "baseline blend", "baseline": "blend", "wins": False, "has_candidate": True}
 
 
 def city_with_silver(folder: Path, client: Client, **changes: Any) -> Config:
@@ -51,7 +54,7 @@ def wavy(night: Night) -> np.ndarray:
 def rivals_of(target: str) -> Rivals:
     """Two baselines, and a model that is no good."""
     forecasters = {"reference": reference, "blend": blend, MODEL: wavy, ISSUED: blend}
-    return Rivals(target, forecasters, LAWS, {"issued": "baseline blend"})
+    return Rivals(target, forecasters, LAWS, RECORD)
 
 
 def cheap_rivals(known: Known, *_: Any) -> list[Rivals]:
@@ -78,3 +81,20 @@ def later_scrambled(known: Known, day: int, seed: int = 1) -> Known:
     }
     events = type(moved)(**joined)
     return replace(known, arrivals=replace(known.arrivals, events=events))
+
+
+def few_nights(backtest: Backtest) -> Backtest:
+    """The first thirteen nights."""
+    first = NIGHTS[:13]
+
+    def cut(tallies: Any) -> Any:
+        arrays = {
+            name: values[:13] if len(values) == len(NIGHTS) else values[:2]
+            for name, values in tallies.arrays().items()
+        }
+        return type(tallies)(**arrays)
+
+    period = replace(backtest.schedule.periods[0], nights=tuple(first))
+    schedule = replace(backtest.schedule, periods=(period,), left_out=tuple(NIGHTS[13:]))
+    tallies = {name: cut(each) for name, each in backtest.tallies.items()}
+    return replace(backtest, schedule=schedule, tallies=tallies)

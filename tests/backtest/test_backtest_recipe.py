@@ -16,10 +16,11 @@ from past import cheap_rivals, cheaply, city_with_silver, later_scrambled
 
 from pipeline.backtest.folder import Folder
 from pipeline.backtest.known import Backtest, Known, read_known
-from pipeline.backtest.plan import Request
 from pipeline.backtest.recipe import collect, default_folder, run_backtest
 from pipeline.backtest.rivals import make_rivals
+from pipeline.backtest.schedule import Request
 from pipeline.config import Config
+from pipeline.districts import parents, read_districts
 from pipeline.errors import BusyError, ConfigError, MissingInputError
 from pipeline.nightly import run_night
 
@@ -91,7 +92,7 @@ def test_what_is_resumed_is_what_was_never_stopped_to_the_bit(
     """The state at a chunk's first night has to come the same way, whatever else is done."""
     known = read_known(config)
     whole = collect(known, MARCH, Folder(tmp_path), str)
-    later = Folder(tmp_path).unit_path(whole.plan.chunks[1])
+    later = Folder(tmp_path).unit_path(whole.schedule.chunks[1])
     later.unlink()
     resumed = collect(known, MARCH, Folder(tmp_path), str)
     assert later.exists()
@@ -124,13 +125,13 @@ def test_what_came_in_since_does_not_undo_what_is_done(
     worked = len(said)
     again = collect(known, MARCH, Folder(tmp_path), said.append)
     assert not any("nights, the last chunk" in line for line in said[worked:])
-    assert again.plan.known_until == first.plan.known_until <= midnight(120)
+    assert again.schedule.known_until == first.schedule.known_until <= midnight(120)
     # But nights that can be scored now, and could not be then, are.
     recent = Request(MARCH.first, date(2024, 4, 29), 28)
     short = collect(early, recent, Folder(tmp_path / "b"), said.append)
     long = collect(known, recent, Folder(tmp_path / "b"), said.append)
-    assert short.plan.left_out
-    assert not long.plan.left_out
+    assert short.schedule.left_out
+    assert not long.schedule.left_out
     assert any("(nights, known until, incidents differ)" in line for line in said)
 
 
@@ -149,7 +150,7 @@ def test_what_became_known_later_changes_no_forecast_before(config: Config, tmp_
     scrambled = later_scrambled(known, 101)
     one = collect(known, request, Folder(tmp_path / "one"), str)
     other = collect(scrambled, request, Folder(tmp_path / "other"), str)
-    assert [period.refit for period in one.plan.periods] == [midnight(day) for day in (98, 103)]
+    assert [period.refit for period in one.schedule.periods] == [midnight(day) for day in (98, 103)]
     for night in range(4):  # up to that of the 101st day, which is the cutoff
         before, after = forecasts_of(one, night), forecasts_of(other, night)
         for name, values in before.items():
@@ -183,7 +184,7 @@ def test_rivals_are_made_once_and_kept(
     with LazyCluster(config.cluster, tmp_path) as cluster:
 
         def made(root: Path) -> list[Any]:
-            return make_rivals(known, refit, root, cluster)
+            return make_rivals(known, parents(known.info.grid), refit, root, cluster)
 
         first = made(tmp_path / "models")
         monkeypatch.setattr("pipeline.learning.train.train", None)  # cannot be called
@@ -192,6 +193,28 @@ def test_rivals_are_made_once_and_kept(
     assert [each.record for each in again] == json.loads(json.dumps([e.record for e in first]))
     assert tuple(again[0].forecasters)[-2:] == ("model", "issued")
     assert {"reference", "blend"} < set(again[0].forecasters)
+
+
+def test_laws_and_what_is_held_to_them_are_of_the_same_districts(
+    config: Config, patch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Read once, as known at the first cutoff, whatever names incidents get later."""
+    read, given = [], []
+
+    def reading(table: str, grid: Any, known_at: Any) -> Any:
+        read.append(known_at)
+        return read_districts(table, grid, known_at)
+
+    def making(known: Known, districts: Any, *rest: Any) -> list[Any]:
+        given.append(districts)
+        return cheap_rivals(known)
+
+    patch.setattr("pipeline.backtest.recipe.read_districts", reading)
+    patch.setattr("pipeline.backtest.recipe.make_rivals", making)
+    backtest = collect(read_known(config), MARCH, Folder(tmp_path), str)
+    assert read == [midnight(60)]
+    assert len(given) == 2
+    assert all(each is backtest.districts for each in given)
 
 
 def test_silver_is_made_where_there_is_none(

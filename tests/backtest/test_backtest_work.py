@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cities import midnight
 from distributed import Client
-from past import LAWS, known_of, rivals_of, wavy
+from past import LAWS, blend, known_of, reference, rivals_of, wavy
 
 from forecasts import scores
 from forecasts.calibration import deciles
@@ -18,6 +18,7 @@ from forecasts.ranking import hottest
 from forecasts.sums import shifts, sums_of
 from pipeline.backtest.known import Known
 from pipeline.backtest.rivals import Rivals
+from pipeline.backtest.scoring import of_first_day
 from pipeline.backtest.tallies import (
     CURVE_SHARES,
     LOWEST_RATE,
@@ -89,6 +90,8 @@ def test_sums_are_the_scores(worked: Worked, name: str) -> None:
     assert tallies.expected[:, place].sum() == pytest.approx(expected.sum(), rel=1e-12)
     assert tallies.incidents.sum() == counts.sum()
     assert tallies.cell_hours.sum() == counts.size
+    ahead = scores.divergence(expected, worked.whole("reference")[0])
+    assert tallies.divergence[:, place].sum() == pytest.approx(ahead, rel=1e-12)
     brier = scores.brier(LAWS.cell_hour.probability(expected), counts)
     found = tallies.squared_error[:, place].sum() / counts.size
     assert found == pytest.approx(brier, rel=1e-12)
@@ -147,14 +150,12 @@ def test_intervals_are_held_to_sums(worked: Worked) -> None:
     hours = [night.of_week for night in nights_of(worked.known.city, worked.block, ALL)]
     found = np.zeros((2, 3), int)
     for expected, counts, of_week in zip(
-        worked.expected["blend"], worked.counts, hours, strict=True
+        worked.expected["issued"], worked.counts, hours, strict=True
     ):
         sums = sums_of(expected, counts, worked.districts.of_cell, shifts(of_week))
         for scope, held in enumerate(coverages(LAWS, sums).values()):
             found[scope] += [held.below, held.inside, held.above]
-    np.testing.assert_array_equal(
-        worked.tallies.covered[:, worked.place("blend")].sum(axis=0), found
-    )
+    np.testing.assert_array_equal(worked.tallies.covered.sum(axis=0), found)
     assert found.sum() > 100
     assert found[:, 0].sum() > 0
 
@@ -266,3 +267,25 @@ def test_what_is_issued_is_not_made_twice(worked: Worked) -> None:
     assert made == NIGHTS
     found = unit.targets["all"].log_score
     np.testing.assert_array_equal(found[:, 0], found[:, 1])
+
+
+def test_an_hour_of_overlapping_horizons_is_counted_once(worked: Worked) -> None:
+    """Two days ahead every night: deciles, districts and coverage are of the first day."""
+    rivals = Rivals("all", {"reference": reference, "blend": blend, "issued": blend}, LAWS)
+    both = []
+    for days in (1, 2):
+        city = replace(worked.known.city, horizon_days=days)
+        (block,) = cut_blocks(city, worked.known.arrivals, NIGHTS, 7)
+        unit = tally_block(city, block, [rivals], {"all": ALL}, worked.districts)
+        both.append(unit.targets["all"])
+    one, two = both
+    assert two.first_day.tolist() == one.first_day.tolist() == [24] * 4 + [23] + [24] * 2
+    assert two.cell_hours.sum() > 1.9 * one.cell_hours.sum()
+    for name in ("decile_expected", "decile_observed", "district_expected", "district_observed"):
+        found = getattr(two, name)
+        np.testing.assert_allclose(found, getattr(one, name), rtol=1e-9, err_msg=name)
+    np.testing.assert_array_equal(two.covered, one.covered)
+    for name in ("incidents", "expected"):
+        first = of_first_day(two, getattr(two, name)).sum(axis=-1)
+        np.testing.assert_allclose(first, getattr(one, name).sum(axis=-1), rtol=1e-9)
+        assert getattr(two, name).sum() > 1.8 * first.sum()

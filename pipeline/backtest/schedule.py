@@ -55,7 +55,7 @@ class Period:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """The nights to score, by refit, and those that cannot be scored yet.
 
     ``known_until``: the end of the data; what happened is what was known then.
@@ -85,9 +85,9 @@ def parse_refit(text: str) -> int:
     return int(found[1]) * _DAYS[found[2]]
 
 
-def make_plan(
+def make_schedule(
     config: Config, city: City, request: Request, known_until: datetime, wait: timedelta
-) -> Plan:
+) -> Schedule:
     """The nights from ``request.first`` to ``request.last`` whose labels are mature.
 
     ``known_until``: the end of the data; ``wait``: the age at which labels are mature. A model is
@@ -104,7 +104,7 @@ def make_plan(
         )
     step = request.refit_days
     periods = [Period(tuple(mature[at : at + step])) for at in range(0, len(mature), step)]
-    return Plan(request, known_until, tuple(periods), tuple(nights[len(mature) :]))
+    return Schedule(request, known_until, tuple(periods), tuple(nights[len(mature) :]))
 
 
 def _cutoffs(config: Config, request: Request) -> Sequence[datetime]:

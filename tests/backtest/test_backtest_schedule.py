@@ -12,44 +12,50 @@ import pytest
 from cities import midnight
 
 from grids.hours import EPOCH, HOUR, horizon
-from pipeline.backtest.plan import Period, Plan, Request, make_plan, parse_refit
+from pipeline.backtest.schedule import Period, Request, Schedule, make_schedule, parse_refit
 from pipeline.errors import ConfigError, MissingInputError
 
 DENVER = ZoneInfo("America/Denver")
 
 
-def planned(request: Request, known_until: datetime, wait: timedelta, clock: str = "00:00") -> Plan:
+def planned(
+    request: Request, known_until: datetime, wait: timedelta, clock: str = "00:00"
+) -> Schedule:
     config: Any = SimpleNamespace(cutoff=datetime.strptime(clock, "%H:%M").time(), zone=DENVER)
     city: Any = SimpleNamespace(hours_ahead=lambda cutoff: horizon(cutoff, DENVER))
-    return make_plan(config, city, request, known_until, wait)
+    return make_schedule(config, city, request, known_until, wait)
 
 
 def test_both_dates_are_included_and_models_serve_until_the_next_is_made() -> None:
     request = Request(date(2024, 3, 1), date(2024, 4, 12), 10)
-    plan = planned(request, midnight(400), timedelta(0))
-    assert plan.nights == tuple(midnight(day) for day in range(60, 103))
-    assert [len(period.nights) for period in plan.periods] == [10, 10, 10, 10, 3]
-    assert [period.refit for period in plan.periods] == [midnight(60 + 10 * k) for k in range(5)]
-    assert [len(chunk) for chunk in plan.chunks] == [7, 3, 7, 3, 7, 3, 7, 3, 3]
-    assert plan.left_out == ()
-    assert sum(plan.chunks, ()) == plan.nights
+    schedule = planned(request, midnight(400), timedelta(0))
+    assert schedule.nights == tuple(midnight(day) for day in range(60, 103))
+    assert [len(period.nights) for period in schedule.periods] == [10, 10, 10, 10, 3]
+    assert [period.refit for period in schedule.periods] == [
+        midnight(60 + 10 * k) for k in range(5)
+    ]
+    assert [len(chunk) for chunk in schedule.chunks] == [7, 3, 7, 3, 7, 3, 7, 3, 3]
+    assert schedule.left_out == ()
+    assert sum(schedule.chunks, ()) == schedule.nights
 
 
 @pytest.mark.parametrize("clock", ["00:00", "02:30", "23:30"])
 def test_dates_are_those_of_the_citys_clock(clock: str) -> None:
     """On 10 March 2024 there is no 02:30; 23:30 is the next day already by UTC."""
-    plan = planned(Request(date(2024, 3, 9), date(2024, 3, 11)), midnight(400), timedelta(0), clock)
-    dates = [night.astimezone(DENVER).date() for night in plan.nights]
+    schedule = planned(
+        Request(date(2024, 3, 9), date(2024, 3, 11)), midnight(400), timedelta(0), clock
+    )
+    dates = [night.astimezone(DENVER).date() for night in schedule.nights]
     assert dates == [date(2024, 3, 9), date(2024, 3, 10), date(2024, 3, 11)]
 
 
 def test_nights_without_mature_labels_are_left_out() -> None:
     request = Request(date(2024, 3, 1), date(2024, 3, 20), 28)
     wait = timedelta(days=5)
-    plan = planned(request, midnight(76), wait)
-    assert plan.nights == tuple(midnight(day) for day in range(60, 71))
-    assert plan.left_out == tuple(midnight(day) for day in range(71, 80))
-    last = EPOCH + horizon(plan.nights[-1], DENVER).stop * HOUR
+    schedule = planned(request, midnight(76), wait)
+    assert schedule.nights == tuple(midnight(day) for day in range(60, 71))
+    assert schedule.left_out == tuple(midnight(day) for day in range(71, 80))
+    last = EPOCH + horizon(schedule.nights[-1], DENVER).stop * HOUR
     assert last + wait <= midnight(76)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from forecasts.bootstrap import BLOCK_NIGHTS
+from forecasts.bootstrap import LEAST_NIGHTS
 from grids.hours import nightly_cutoffs
 from pipeline.config import Config
 from pipeline.delay import maturity, reported_share
@@ -13,7 +13,6 @@ from pipeline.replay import City, mature_nights
 from pipeline.state import State
 
 WARM_UP = timedelta(days=28)  # no night is learned from whose rates are younger than this
-LEAST_HELD = 2 * BLOCK_NIGHTS  # fewer give no interval
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def plan_nights(config: Config, city: City, state: State) -> Plan:
     wait = maturity(reported_share(state.delay, cutoff))
     nights = nightly_cutoffs(city.spec.started + WARM_UP, cutoff, config.cutoff, config.zone)
     mature = mature_nights(city, nights, cutoff, wait)[-config.model.nights :]
-    held = min(config.model.holdout_nights, max(LEAST_HELD, len(mature) // 4))
+    held = min(config.model.holdout_nights, max(LEAST_NIGHTS, len(mature) // 4))
     # Horizons of several days overlap: no hour may be learned from and judged on.
     apart = held + config.horizon_days - 1
     return Plan(tuple(mature[:-apart]), tuple(mature[-apart:]), tuple(mature[-held:]), wait)

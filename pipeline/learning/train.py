@@ -79,8 +79,8 @@ def train(
         client,
         client.scatter(city, broadcast=True, hash=False),
         districts,
-        tuple(client.scatter(b, hash=False) for b in cut_blocks(city, arrivals, plan.fit)),
-        tuple(client.scatter(b, hash=False) for b in cut_blocks(city, arrivals, plan.rest)),
+        _spread(client, cut_blocks(city, arrivals, plan.fit)),
+        _spread(client, cut_blocks(city, arrivals, plan.rest)),
         plan,
     )
     found = []
@@ -91,6 +91,15 @@ def train(
         empties = empty_per_incident(incidents, config.model.empty_rows)
         found.append(_train_one(config, target, state.as_of, members, empties, past))
     return found
+
+
+def _spread(client: Client, blocks: Sequence[Block]) -> tuple[Future[Block], ...]:
+    """Evenly over the workers: boosting waits for the one that holds the most rows."""
+    workers = sorted(client.nthreads())
+    return tuple(
+        client.scatter(block, workers=[workers[place % len(workers)]], hash=False)
+        for place, block in enumerate(blocks)
+    )
 
 
 def _incidents(arrivals: Arrivals, members: tuple[int, ...], since: datetime) -> int:

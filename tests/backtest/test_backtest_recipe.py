@@ -283,7 +283,8 @@ def test_units_with_other_rivals_are_not_mixed(
     def fewer(known: Known, *_: Any) -> list[Any]:
         every = cheap_rivals(known)
         return [
-            replace(each, forecasters=dict(list(each.forecasters.items())[1:])) for each in every
+            replace(each, forecasters={n: f for n, f in each.forecasters.items() if n != "blend"})
+            for each in every
         ]
 
     patch.setattr("pipeline.backtest.recipe.make_rivals", fewer)

@@ -27,14 +27,15 @@ from pipeline.state import (
     HOUR_SLOT_OF,
     HOUR_SLOTS,
     PART_SLOT_OF,
-    SLOT_HALF_LIFE,
+    SLOT_HALF_LIVES,
     Floats,
     State,
     StateSpec,
     age_of_data,
 )
 
-WEEK, MONTH, QUARTER, YEAR = range(4)  # places of the half-lives 7, 28, 90 and 365 days
+WEEK, MONTH, QUARTER, YEAR, LONG = range(5)  # half-lives of 7, 28, 90, 365 and 1,095 days
+HALF_YEAR, LONG_SLOT = range(2)  # half-lives of slots, 180 and 1,095 days
 PARENT_STEPS = 2  # H3 resolutions up
 RECENT_DAYS = 63  # how far back single incidents are looked at
 REFERENCE_SHARE = 0.03
@@ -90,42 +91,46 @@ class Night:
     @cached_property
     def _exposure(self) -> Floats:
         age = age_of_data(self.state, self.spec) / HOUR
-        return exposures(self.shares, np.append(HALF_LIVES, SLOT_HALF_LIFE), age)
+        return exposures(self.shares, np.append(HALF_LIVES, SLOT_HALF_LIVES), age)
 
     @cached_property
-    def _unreported(self) -> float:
-        """What reporting delay leaves of the slots' exposure."""
+    def _reported(self) -> Floats:
+        """(half-life,) what reporting delay leaves of the slots' exposure."""
         age = age_of_data(self.state, self.spec) / HOUR
-        full = exposures(np.ones_like(self.shares), np.array([SLOT_HALF_LIFE]), age)
-        return float(self._exposure[-1] / full[0])
+        full = exposures(np.ones_like(self.shares), SLOT_HALF_LIVES, age)
+        return np.asarray(self._exposure[-len(full) :] / full)
 
     @cached_property
     def rates(self) -> Floats:
         """(cell, half-life) the target's rate, per hour."""
-        return np.asarray(self.state.rate[:, self.members].sum(axis=1) / self._exposure[:-1])
+        return np.asarray(
+            self.state.rate[:, self.members].sum(axis=1) / self._exposure[: len(HALF_LIVES)]
+        )
 
     @cached_property
     def adapted(self) -> Floats:
-        """(cell,) how far the target's rate has moved from the yearly one, as a factor.
+        """(cell,) how far the target's rate has moved from the long-run one, as a factor.
 
-        From the year to the quarter, the month and the week.
+        From the three years to the year, the quarter, the month and the week.
         """
         places = (np.zeros(len(self.rates), np.int64), self.place.parent)
-        steps = (QUARTER, MONTH, WEEK)
-        return adapted(
-            self.rates[:, YEAR], self.rates[:, steps], self._exposure[list(steps)], places
-        )
+        steps = [YEAR, QUARTER, MONTH, WEEK]
+        return adapted(self.rates[:, LONG], self.rates[:, steps], self._exposure[steps], places)
 
     @cached_property
     def all_rates(self) -> Floats:
         """(cell, half-life) rate of all categories together, per hour."""
-        return np.asarray(self.state.rate.sum(axis=1) / self._exposure[:-1])
+        return np.asarray(self.state.rate.sum(axis=1) / self._exposure[: len(HALF_LIVES)])
 
     @cached_property
     def slot_rates(self) -> Floats:
         """(cell, slot) the target's rate in each local hour of day and part of week, per hour."""
-        exposure = np.maximum(self.state.slot_exposure * self._unreported, 1e-9)
-        return np.asarray(self.state.slot[:, self.members].sum(axis=1) / exposure)
+        return self._slot_rates(LONG_SLOT)
+
+    def _slot_rates(self, half_life: int) -> Floats:
+        exposure = self.state.slot_exposure[:, half_life] * self._reported[half_life]
+        counts = self.state.slot[..., half_life][:, self.members].sum(axis=1)
+        return np.asarray(counts / np.maximum(exposure, 1e-9))
 
     @cached_property
     def hour_rates(self) -> Floats:
@@ -154,14 +159,14 @@ class Night:
 
         A cell of bars and one of offices differ in what happens there, and so in when.
         """
-        yearly = self.state.rate[:, self.members, YEAR] / self._exposure[YEAR]
+        rates = self.state.rate[:, self.members, LONG] / self._exposure[LONG]
         week, exposure = self.state.week, self.state.week_exposure
         clocks = [week_factors(week[:, member], exposure) for member in self.members]
-        return np.asarray(yearly @ np.array(clocks))
+        return np.asarray(rates @ np.array(clocks))
 
     @cached_property
     def mixture(self) -> Floats:
-        """(cell, hour) expected count: every group's yearly rate x its own hour of week."""
+        """(cell, hour) expected count: every group's long-run rate x its own hour of week."""
         return self._mixed_week[:, self.of_week]
 
     @cached_property
@@ -176,7 +181,7 @@ class Night:
     @cached_property
     def slot_counts(self) -> Floats:
         """(cell, slot) decayed numbers of the target's incidents."""
-        return np.asarray(self.state.slot[:, self.members].sum(axis=1))
+        return np.asarray(self.state.slot[..., LONG_SLOT][:, self.members].sum(axis=1))
 
     @cached_property
     def own_hours(self) -> Floats:
@@ -196,7 +201,7 @@ class Night:
     def _own_clock(self, slot_of: NDArray[np.int64], prior: float, smooth: bool) -> Floats:
         slots = np.unique(slot_of)
         at = np.searchsorted(slots, slot_of)
-        exposure = self.state.slot_exposure[slots]
+        exposure = self.state.slot_exposure[slots, LONG_SLOT]
         ratio = own_clock(self.slot_counts[:, slots], self._mixed_week, at, exposure, prior, smooth)
         return ratio[:, at[self.of_week]]
 
@@ -223,8 +228,9 @@ class Night:
 
     @cached_property
     def blend(self) -> Floats:
-        """(cell, hour) expected count: 0.7 reference + 0.3 the cell's own hour-of-day rate."""
-        return 0.7 * self.reference + 0.3 * self.over_hours(self.hour_rates, HOUR_SLOT_OF)
+        """(cell, hour) expected count: 0.7 reference + 0.3 the cell's own hours of half a year."""
+        hours = smoothed(self._slot_rates(HALF_YEAR)[:, :HOUR_SLOTS])
+        return 0.7 * self.reference + 0.3 * self.over_hours(hours, HOUR_SLOT_OF)
 
     @cached_property
     def local_times(self) -> list[datetime]:

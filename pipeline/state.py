@@ -24,8 +24,8 @@ from pipeline.silver import Arrivals
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-HALF_LIVES = 24.0 * np.array([7.0, 28.0, 90.0, 365.0])  # hours
-SLOT_HALF_LIFE = 24.0 * 180
+HALF_LIVES = 24.0 * np.array([7.0, 28.0, 90.0, 365.0, 1095.0])  # hours
+SLOT_HALF_LIVES = 24.0 * np.array([180.0, 1095.0])
 WEEK_HALF_LIFE = 24.0 * 365
 
 # A cell's slots: the 24 hours of the day, 4 parts of the day on weekdays and on weekends, 7 days.
@@ -42,7 +42,7 @@ SLOTS_OF = (HOUR_SLOT_OF, PART_SLOT_OF, DAY_SLOT_OF)
 
 # Names what is kept: sums of another form are of no use.
 STATE_FORM = hashlib.sha256(
-    repr([HALF_LIVES, SLOT_HALF_LIFE, WEEK_HALF_LIFE, SLOTS, DELAY_DAYS, DELAY_EDGES]).encode()
+    repr([HALF_LIVES, SLOT_HALF_LIVES, WEEK_HALF_LIFE, SLOTS, DELAY_DAYS, DELAY_EDGES]).encode()
 ).hexdigest()[:12]
 
 
@@ -65,11 +65,12 @@ class StateSpec:
 class State:
     """Everything that features and baselines know, as known at ``as_of`` (aware, UTC).
 
-    ``rate`` (cell, category, half-life), ``slot`` (cell, category, slot) and ``week`` (hour of
-    week, category): decayed numbers of incidents; ``*_count``: how many incidents are in them.
-    ``slot_exposure`` (slot,) and ``week_exposure`` (hour of week,): decayed numbers of times that
-    this local hour occurred, so that days of 23 and 25 hours come out right. ``delay`` (day modulo
-    DELAY_DAYS, age bin): incidents by day of occurrence and delay of the first report.
+    ``rate`` (cell, category, half-life), ``slot`` (cell, category, slot, half-life) and ``week``
+    (hour of week, category): decayed numbers of incidents; ``*_count``: how many incidents are in
+    them. ``slot_exposure`` (slot, half-life) and ``week_exposure`` (hour of week,): decayed numbers
+    of times that this local hour occurred, so that days of 23 and 25 hours come out right.
+    ``delay`` (day modulo DELAY_DAYS, age bin): incidents by day of occurrence and delay of the
+    first report.
     """
 
     as_of: datetime
@@ -100,11 +101,11 @@ def empty_state(spec: StateSpec) -> State:
         as_of=spec.started,
         rate=np.zeros((cells, kinds, len(HALF_LIVES))),
         rate_count=np.zeros((cells, kinds), np.int64),
-        slot=np.zeros((cells, kinds, SLOTS)),
+        slot=np.zeros((cells, kinds, SLOTS, len(SLOT_HALF_LIVES))),
         slot_count=np.zeros((cells, kinds, SLOTS), np.int64),
         week=np.zeros((HOURS_OF_WEEK, kinds)),
         week_count=np.zeros((HOURS_OF_WEEK, kinds), np.int64),
-        slot_exposure=np.zeros(SLOTS),
+        slot_exposure=np.zeros((SLOTS, len(SLOT_HALF_LIVES))),
         week_exposure=np.zeros(HOURS_OF_WEEK),
         delay=np.zeros((DELAY_DAYS, len(DELAY_EDGES) + 1), np.int64),
     )
@@ -161,14 +162,16 @@ def _tally(place: Ints, weight: Floats, like: NDArray[np.generic]) -> Floats:
 def _advance_slots(
     state: State, place: Ints, of_week: Ints, sign: Floats, age: Floats, elapsed: float
 ) -> tuple[Floats, Ints]:
-    slot = state.slot * 0.5 ** (elapsed / SLOT_HALF_LIFE)
+    slot = state.slot * 0.5 ** (elapsed / SLOT_HALF_LIVES)
     count = state.slot_count.copy()
-    weight = sign * 0.5 ** (age / SLOT_HALF_LIFE)
+    weights = sign * 0.5 ** (age / SLOT_HALF_LIVES[:, None])
     for slot_of in SLOTS_OF:
         at = place * SLOTS + slot_of[of_week]
         # Few slots change in a night: touch those alone.
         touched, where = np.unique(at, return_inverse=True)
-        slot.reshape(-1)[touched] += np.bincount(where, weight, minlength=len(touched))
+        for i, weight in enumerate(weights):
+            sums = np.bincount(where, weight, minlength=len(touched))
+            slot.reshape(-1, len(weights))[touched, i] += sums
         changes = np.bincount(where, sign, minlength=len(touched))
         count.reshape(-1)[touched] += changes.astype(np.int64)
     slot[count == 0] = 0.0
@@ -181,10 +184,11 @@ def _advance_exposure(state: State, cutoff: datetime, zone: ZoneInfo) -> tuple[F
     of_week = hours.hours_of_week(zone)
     age = (cutoff - EPOCH) / HOUR - hours.values
     elapsed = (cutoff - state.as_of) / HOUR
-    slots = state.slot_exposure * 0.5 ** (elapsed / SLOT_HALF_LIFE)
-    weight = 0.5 ** (age / SLOT_HALF_LIFE)
-    for slot_of in SLOTS_OF:
-        slots += np.bincount(slot_of[of_week], weight, minlength=SLOTS)
+    slots = state.slot_exposure * 0.5 ** (elapsed / SLOT_HALF_LIVES)
+    for i, half_life in enumerate(SLOT_HALF_LIVES):
+        for slot_of in SLOTS_OF:
+            weight = 0.5 ** (age / half_life)
+            slots[:, i] += np.bincount(slot_of[of_week], weight, minlength=SLOTS)
     weeks = state.week_exposure * 0.5 ** (elapsed / WEEK_HALF_LIFE)
     weight = 0.5 ** (age / WEEK_HALF_LIFE)
     return slots, weeks + np.bincount(of_week, weight, minlength=HOURS_OF_WEEK)

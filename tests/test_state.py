@@ -17,7 +17,7 @@ from pipeline.state import (
     HALF_LIVES,
     HOUR_SLOTS,
     PART_SLOTS,
-    SLOT_HALF_LIFE,
+    SLOT_HALF_LIVES,
     WEEK_HALF_LIFE,
     State,
     StateSpec,
@@ -115,9 +115,10 @@ def test_exposure_counts_the_local_hours_that_there_were() -> None:
     # The 10th of March 2024 had no 02:00 in Denver.
     state = play(arrivals([(1.0, 0, 0, 0, 1)]), [datetime(2024, 3, 11, 6, tzinfo=UTC)])
     ages = (datetime(2024, 3, 11, 6, tzinfo=UTC) - START) / HOUR - np.arange(39 * 24 + 6)
-    whole = (0.5 ** (ages / SLOT_HALF_LIFE)).sum()
-    assert state.slot_exposure[:HOUR_SLOTS].sum() == pytest.approx(whole)
-    assert state.slot_exposure[2] < state.slot_exposure[3] < state.slot_exposure[1] * 1.01
+    for exposure, half_life in zip(state.slot_exposure.T, SLOT_HALF_LIVES, strict=True):
+        whole = (0.5 ** (ages / half_life)).sum()
+        assert exposure[:HOUR_SLOTS].sum() == pytest.approx(whole)
+        assert exposure[2] < exposure[3] < exposure[1] * 1.01
     assert state.week_exposure.sum() == pytest.approx((0.5 ** (ages / WEEK_HALF_LIFE)).sum())
     lost = state.week_exposure[6 * 24 + 2] - state.week_exposure[5 * 24 + 2]
     assert lost < -0.9  # a Sunday 02:00 fewer than Saturdays

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.delay import DELAY_EDGES
-from pipeline.night import MONTH, QUARTER, WEEK, YEAR, Night
+from pipeline.night import LONG, MONTH, QUARTER, WEEK, YEAR, Night
 from pipeline.state import HOUR_SLOT_OF, PART_SLOT_OF, Floats
 
 MISSING = 255  # the code of a missing value, which no feature has yet
@@ -96,15 +96,18 @@ FEATURES: tuple[Feature, ...] = (
     Feature("rate_28d", lambda n: _cells(n.rates[:, MONTH]), _rate),
     Feature("rate_90d", lambda n: _cells(n.rates[:, QUARTER]), _rate),
     Feature("rate_365d", lambda n: _cells(n.rates[:, YEAR]), _rate),
+    Feature("rate_1095d", lambda n: _cells(n.rates[:, LONG]), _rate),
     Feature("ring1_7d", lambda n: _cells(n.ring1[:, WEEK]), _rate),
     Feature("ring1_28d", lambda n: _cells(n.ring1[:, MONTH]), _rate),
     Feature("ring1_90d", lambda n: _cells(n.ring1[:, QUARTER]), _rate),
     Feature("ring1_365d", lambda n: _cells(n.ring1[:, YEAR]), _rate),
+    Feature("ring1_1095d", lambda n: _cells(n.ring1[:, LONG]), _rate),
     Feature("ring2_28d", lambda n: _cells(n.ring2[:, MONTH]), _rate),
     Feature("ring2_365d", lambda n: _cells(n.ring2[:, YEAR]), _rate),
     Feature("all_7d", lambda n: _cells(n.all_rates[:, WEEK]), _rate),
     Feature("all_28d", lambda n: _cells(n.all_rates[:, MONTH]), _rate),
     Feature("all_365d", lambda n: _cells(n.all_rates[:, YEAR]), _rate),
+    Feature("all_1095d", lambda n: _cells(n.all_rates[:, LONG]), _rate),
     Feature("all_ring1_28d", _ring_of_all, _rate),
     Feature("trend", lambda n: _cells(_trend(n)), _ratio),
     Feature("hour_of_day", lambda n: n.over_hours(n.hour_rates, HOUR_SLOT_OF), _rate),
@@ -118,7 +121,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("own_days", lambda n: n.own_days, _ratio),
     Feature("mixture_own_hours", lambda n: n.mixture * n.own_hours, _rate),
     Feature("adapted", lambda n: _cells(n.adapted), _ratio),
-    Feature("adapted_rate", lambda n: _cells(n.adapted * n.rates[:, YEAR]), _rate),
+    Feature("adapted_rate", lambda n: _cells(n.adapted * n.rates[:, LONG]), _rate),
     Feature("composed", lambda n: n.composed, _rate),
     Feature("reference", lambda n: n.reference, _rate),
     Feature("blend", lambda n: n.blend, _rate),

@@ -23,7 +23,7 @@ def wandering(day: int) -> np.ndarray:
 
 def test_a_city_that_stays_as_it_is_asks_for_the_longest_memory() -> None:
     weights = weights_of(Process(uneven(80)))
-    assert max(weights, key=lambda days: weights[days]) == "365"
+    assert max(weights, key=lambda days: weights[days]) == "1095"
     assert weights["7"] + weights["28"] < 0.1
 
 
@@ -41,4 +41,4 @@ def test_a_single_half_life_is_its_rate_by_the_clock_with_one_percent_uniform() 
         alone = forecast_rate(night, {"weights": {name: float(name == days) for name in DAYS}})
         base = 0.99 * rates[:, place] + 0.01 * rates[:, place].mean()
         np.testing.assert_allclose(alone, base[:, None] * night.week_factor)
-    np.testing.assert_allclose(alone, night.reference)
+        assert np.allclose(alone, night.reference, rtol=1e-3) == (days == "365")

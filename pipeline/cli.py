@@ -14,6 +14,7 @@ import typer
 from pipeline.cli_backtest import backtest
 from pipeline.cli_export import export
 from pipeline.cli_options import Accept, AsOf, ConfigFile, Json, Out
+from pipeline.cli_tune import tune
 from pipeline.redact import redact
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ app = typer.Typer(
 
 app.add_typer(export, name="export")
 app.command()(backtest)
+app.command()(tune)
 
 
 @app.callback()

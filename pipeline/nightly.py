@@ -63,7 +63,7 @@ def run_night(
     beyond a limit of quality. Raises HexcastError; then nothing is published.
     """
     cutoff = as_of or latest_cutoff(now, config.cutoff, config.zone)
-    _check_cutoff(config, cutoff, now)
+    check_cutoff(config, cutoff, now)
     cutoff = cutoff.astimezone(UTC)
     log = StageLog(run_id(config, cutoff))
     root = Path(config.output.path)
@@ -79,7 +79,8 @@ def run_night(
         return _run(job, until, fetch, accept_quality)
 
 
-def _check_cutoff(config: Config, cutoff: datetime, now: datetime) -> None:
+def check_cutoff(config: Config, cutoff: datetime, now: datetime) -> None:
+    """Raise HexcastError where nothing is known at ``cutoff``, or it has no offset."""
     if cutoff.tzinfo is None:
         raise ConfigError(f"--as-of {cutoff} has no offset: write it as 2024-09-01T06:00Z")
     if cutoff > now:

@@ -53,6 +53,11 @@ class Store:
         return Path(self.root) / "models"
 
     @property
+    def tuning(self) -> Path:
+        """Folder of the searches for parameters."""
+        return Path(self.root) / "tuning"
+
+    @property
     def has_silver(self) -> bool:
         """Whether anything was ever ingested."""
         return _is_table(self.silver)

@@ -28,8 +28,9 @@ from pipeline.backtest.schedule import Schedule
 from pipeline.backtest.tallies import TALLY_FORM, Unit, from_bytes, to_bytes
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.learning.boosting import boosting_at
 from pipeline.learning.features import FEATURE_NAMES
-from pipeline.learning.model import FORM, PARAMETERS
+from pipeline.learning.model import FORM
 from pipeline.locks import make_folder, only_one
 from pipeline.silver import Arrivals
 
@@ -106,9 +107,14 @@ def key_of(config: Config, schedule: Schedule, cells: Any, arrivals: Arrivals) -
         "incidents": digest(cells, arrivals),
         "form of the sums": TALLY_FORM,
         "form of the models": FORM,
-        "parameters": PARAMETERS,
+        "boosting": [_boosting(config, period.refit) for period in schedule.periods],
         "features": list(FEATURE_NAMES),
     }
+
+
+def _boosting(config: Config, refit: datetime) -> dict[str, Any]:
+    found = boosting_at(config, refit)
+    return {target: found.describe(target) for target in config.targets}
 
 
 def digest(cells: Any, arrivals: Arrivals) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dask.array as da
@@ -12,13 +12,17 @@ import xgboost.dask
 from dask.delayed import delayed
 from distributed import Client, Future
 
+from pipeline.learning.boosting import PARAMETERS
 from pipeline.learning.features import FEATURE_NAMES, MISSING
-from pipeline.learning.model import PARAMETERS
 from pipeline.learning.rows import Rows
 
 
 def fit_booster(
-    client: Client, rows: Sequence[Future[Rows]], rounds: int, device: str
+    client: Client,
+    rows: Sequence[Future[Rows]],
+    rounds: int,
+    device: str,
+    parameters: Mapping[str, Any] = PARAMETERS,
 ) -> xgboost.Booster:
     """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster."""
     matrix = xgboost.dask.DaskQuantileDMatrix(
@@ -28,10 +32,10 @@ def fit_booster(
         base_margin=_column(rows, "starts"),
         missing=MISSING,
         feature_names=list(FEATURE_NAMES),
-        max_bin=PARAMETERS["max_bin"],
+        max_bin=parameters["max_bin"],
     )
-    parameters = PARAMETERS | {"device": device}
-    trained = xgboost.dask.train(client, parameters, matrix, num_boost_round=rounds)
+    grown_with = {**parameters, "device": device}
+    trained = xgboost.dask.train(client, grown_with, matrix, num_boost_round=rounds)
     booster: xgboost.Booster = trained["booster"]
     booster.set_param({"device": "cpu"})  # one night's rows are not worth a trip to the GPU
     return booster

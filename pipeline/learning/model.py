@@ -27,18 +27,6 @@ from pipeline.state import Floats
 # Another number whenever what features, starts or baselines mean has changed: a model of another
 # form would be given other values than it has learned from.
 FORM = 4
-# Few of the features at a time: they say nearly the same, and the labels' noise is Poisson's own.
-PARAMETERS: dict[str, Any] = {
-    "objective": "count:poisson",
-    "tree_method": "hist",
-    "max_bin": 256,
-    "eta": 0.05,
-    "max_depth": 8,
-    "min_child_weight": 30.0,
-    "lambda": 10.0,
-    "colsample_bytree": 0.3,
-    "seed": 20240901,
-}
 
 
 @dataclass(frozen=True)
@@ -48,7 +36,7 @@ class Model:
     ``cutoff``: it was made from what was known then. ``baseline``: the best one, of ``baselines``,
     each with its parameters. ``booster``: where it did not win, the candidate, None where there was
     too little to learn from. ``laws``: how counts spread around what is issued. ``record``: scores
-    and how it was made.
+    and how it was made. ``tuning``: the search that found the booster's parameters.
     """
 
     target: str
@@ -59,6 +47,7 @@ class Model:
     wins: bool = False
     laws: CountLaws = field(default_factory=CountLaws)
     record: dict[str, Any] = field(default_factory=dict)
+    tuning: Mapping[str, Any] | None = None
 
     def refitted(self, booster: xgboost.Booster) -> Model:
         """The same with a booster that has learned from more nights."""
@@ -116,10 +105,11 @@ def save_model(root: Path, model: Model, fingerprint: str) -> Path:
         "wins": model.wins,
         "laws": model.laws.to_dict(),
         "features": list(FEATURE_NAMES),
-        "parameters": PARAMETERS,
         "record": model.record,
     }
     (staged / "model.json").write_text(json.dumps(description, indent=1))
+    if model.tuning is not None:
+        (staged / "tuning.json").write_text(json.dumps(model.tuning, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
     staged.replace(folder)
     return folder
@@ -130,7 +120,7 @@ def find_model(
 ) -> Model | None:
     """The newest model that was made at or before ``cutoff`` and is not too old for it.
 
-    One that another version made with other features or parameters is passed over.
+    One that another version made with other features is passed over; parameters are a model's own.
     """
     for folder in sorted((root / target).glob(f"[0-9]*-{fingerprint}"), reverse=True):
         made = datetime.strptime(folder.name.split("-")[0] + "+0000", "%Y%m%dT%H%M%SZ%z")
@@ -144,14 +134,14 @@ def find_model(
 
 def _load_model(folder: Path) -> Model | None:
     description = json.loads((folder / "model.json").read_text())
-    made_with = (tuple(description["features"]), description["parameters"])
-    if description.get("form") != FORM or made_with != (FEATURE_NAMES, PARAMETERS):
+    if description.get("form") != FORM or tuple(description["features"]) != FEATURE_NAMES:
         return None
     if description["baselines"].keys() != BASELINES.keys():
         return None
     booster = None
     if (folder / "model.ubj").exists():
         booster = xgboost.Booster(model_file=folder / "model.ubj")
+    tuning = folder / "tuning.json"
     return Model(
         target=description["target"],
         cutoff=datetime.fromisoformat(description["cutoff"]),
@@ -161,4 +151,5 @@ def _load_model(folder: Path) -> Model | None:
         wins=description["wins"],
         laws=CountLaws.from_dict(description["laws"]),
         record=description["record"],
+        tuning=json.loads(tuning.read_text()) if tuning.exists() else None,
     )

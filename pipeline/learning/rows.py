@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,13 @@ def training_rows(
 
     Expectations, and so calibration and the log score, stay those of all cell-hours.
     """
+    return joined(rows_by_night(city, block, members, empty_per_incident))
+
+
+def rows_by_night(
+    city: City, block: Block, members: tuple[int, ...], empty_per_incident: float
+) -> list[Rows]:
+    """The same, night by night."""
     parts = []
     for night in nights_of(city, block, members):
         counts = counts_of(night, block.labels)
@@ -52,11 +60,16 @@ def training_rows(
         cells, hours = np.nonzero(chosen)
         label = counts[cells, hours].astype(np.float32)
         starts = start(night)[cells, hours].astype(np.float32)
-        weight = 1.0 / np.where(label > 0, 1.0, share[cells, hours])
-        codes = build_features(night, cells, hours)
-        parts.append((codes, label, weight.astype(np.float32), starts))
-    codes, labels, weights, starts = map(np.concatenate, zip(*parts, strict=True))
-    return Rows(codes, labels, weights, starts, nights=len(block.nights))
+        weight = (1.0 / np.where(label > 0, 1.0, share[cells, hours])).astype(np.float32)
+        parts.append(Rows(build_features(night, cells, hours), label, weight, starts, nights=1))
+    return parts
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """The rows of all parts, one after the other."""
+    columns = ((each.codes, each.counts, each.weights, each.starts) for each in parts)
+    codes, counts, weights, starts = map(np.concatenate, zip(*columns, strict=True))
+    return Rows(codes, counts, weights, starts, sum(each.nights for each in parts))
 
 
 def sampling_shares(night: Night, empty_per_incident: float) -> Floats:

@@ -8,7 +8,7 @@ else that baseline is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from time import perf_counter
@@ -30,6 +30,7 @@ from pipeline.baselines.recipe import (
 )
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.learning.boosting import Boosting, boosting_at
 from pipeline.learning.fit import fit_booster
 from pipeline.learning.judging import Judged, judge
 from pipeline.learning.model import Model, predict
@@ -47,7 +48,10 @@ BASELINE_BLOCKS = 4  # of the newest nights that baselines choose on: more than 
 
 @dataclass(frozen=True)
 class Past:
-    """The past on a cluster: ``fit`` and ``rest`` are blocks of the plan's nights."""
+    """The past on a cluster: ``fit`` and ``rest`` are blocks of the plan's nights.
+
+    ``boosting``: how boosters are grown, as could be known then.
+    """
 
     client: Client
     city: Future[City]
@@ -55,6 +59,7 @@ class Past:
     fit: tuple[Future[Block], ...]
     rest: tuple[Future[Block], ...]
     plan: Plan
+    boosting: Boosting
 
 
 def train(
@@ -72,28 +77,28 @@ def train(
     ``districts``: (cell,) index of each cell's district. Raises ConfigError where a GPU is asked
     for and none is here.
     """
-    if config.model.device == "cuda" and gpu_count() == 0:
-        raise ConfigError("model.device is cuda, but no NVIDIA GPU is here: use cpu")
+    require_device(config)
     plan = plan_nights(config, city, state)
     past = Past(
         client,
         client.scatter(city, broadcast=True, hash=False),
         districts,
-        _spread(client, cut_blocks(city, arrivals, plan.fit)),
-        _spread(client, cut_blocks(city, arrivals, plan.rest)),
+        spread(client, cut_blocks(city, arrivals, plan.fit)),
+        spread(client, cut_blocks(city, arrivals, plan.rest)),
         plan,
+        boosting_at(config, state.as_of),
     )
     found = []
     for target in targets:
         members = tuple(categories.index(group) for group in config.targets[target])
         since = plan.fit[0] if plan.fit else state.as_of
-        incidents = _incidents(arrivals, members, since)
+        incidents = count_incidents(arrivals, members, since)
         empties = empty_per_incident(incidents, config.model.empty_rows)
         found.append(_train_one(config, target, state.as_of, members, empties, past))
     return found
 
 
-def _spread(client: Client, blocks: Sequence[Block]) -> tuple[Future[Block], ...]:
+def spread(client: Client, blocks: Sequence[Block]) -> tuple[Future[Block], ...]:
     """Evenly over the workers: boosting waits for the one that holds the most rows."""
     workers = sorted(client.nthreads())
     return tuple(
@@ -102,7 +107,14 @@ def _spread(client: Client, blocks: Sequence[Block]) -> tuple[Future[Block], ...
     )
 
 
-def _incidents(arrivals: Arrivals, members: tuple[int, ...], since: datetime) -> int:
+def require_device(config: Config) -> None:
+    """Raise ConfigError where a GPU is asked for and none is here."""
+    if config.model.device == "cuda" and gpu_count() == 0:
+        raise ConfigError("model.device is cuda, but no NVIDIA GPU is here: use cpu")
+
+
+def count_incidents(arrivals: Arrivals, members: tuple[int, ...], since: datetime) -> int:
+    """How many incidents of a target, as known, occurred since an instant."""
     events = arrivals.events
     chosen = np.isin(events.category, members) & (events.hour >= (since - EPOCH) / HOUR)
     return int(events.sign[chosen].sum())
@@ -119,7 +131,7 @@ def _train_one(
     began = perf_counter()
     fit_rows = _rows(past.fit, members, empty_per_incident, past)
     size = _size(past.client, fit_rows)
-    candidate = _fit(config, fit_rows, size, past.client)
+    candidate = _fit(config, target, fit_rows, size, past)
     # On the newest nights, those judged included: they choose a few numbers each, and what that
     # gains is in their favour. So neither they nor an issued model is older than the other.
     newest = (*past.fit, *past.rest)[-BASELINE_BLOCKS:]
@@ -134,10 +146,10 @@ def _train_one(
     if model.wins:
         rows = [*fit_rows, *_rows(past.rest, members, empty_per_incident, past)]
         size = _size(past.client, rows)
-        booster = fit_booster(past.client, rows, config.model.rounds, config.model.device)
-        model = model.refitted(booster)
+        model = model.refitted(_grow(config, target, rows, past))
+    model.record["boosting"] = past.boosting.describe(target)
     model.record.update(describe(past.plan, size, perf_counter() - began))
-    return model
+    return replace(model, tuning=past.boosting.tuning)
 
 
 def _rows(
@@ -160,12 +172,18 @@ def _size_of(rows: Rows) -> dict[str, int]:
 
 
 def _fit(
-    config: Config, rows: Sequence[Future[Rows]], size: Mapping[str, int], client: Client
+    config: Config, target: str, rows: Sequence[Future[Rows]], size: Mapping[str, int], past: Past
 ) -> xgboost.Booster | None:
     """The candidate, or None where there is too little to learn from."""
     if size["nights"] < MIN_FIT_NIGHTS or size["incidents"] < MIN_FIT_INCIDENTS:
         return None
-    return fit_booster(client, rows, config.model.rounds, config.model.device)
+    return _grow(config, target, rows, past)
+
+
+def _grow(config: Config, target: str, rows: Sequence[Future[Rows]], past: Past) -> xgboost.Booster:
+    found = past.boosting
+    device = config.model.device
+    return fit_booster(past.client, rows, found.rounds[target], device, found.parameters)
 
 
 def _judge(

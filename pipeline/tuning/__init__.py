@@ -1,0 +1,1 @@
+"""The search for boosting parameters with Optuna, on past nights, over the Dask cluster."""

@@ -49,7 +49,8 @@ def make_rivals(
     was known.
     """
     config = known.config
-    kept = [find_model(root, target, config.fingerprint, refit, 1) for target in config.targets]
+    columns = known.city.context.columns
+    kept = [find_model(root, t, config.fingerprint, refit, 1, columns) for t in config.targets]
     found = {model.target: model for model in kept if model is not None and model.cutoff == refit}
     missing = [target for target in config.targets if target not in found]
     if missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,35 +13,46 @@ import xgboost.dask
 from dask.delayed import delayed
 from distributed import Client, Future
 
-from pipeline.learning.features import FEATURE_NAMES, MISSING
-from pipeline.learning.model import PARAMETERS
+from pipeline.learning.features import FEATURE_NAMES, MISSING, NO_EDGES, Edges
+from pipeline.learning.model import EDGES, PARAMETERS
 from pipeline.learning.rows import Rows
 
 
 def fit_booster(
-    client: Client, rows: Sequence[Future[Rows]], rounds: int, device: str
+    client: Client,
+    rows: Sequence[Future[Rows]],
+    rounds: int,
+    device: str,
+    edges: Edges = NO_EDGES,
 ) -> xgboost.Booster:
-    """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster."""
+    """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster.
+
+    ``edges``: those that the rows were coded with; the booster keeps them.
+    """
+    names = [*FEATURE_NAMES, *edges]
     matrix = xgboost.dask.DaskQuantileDMatrix(
         client,
-        *[_column(rows, name) for name in ("codes", "counts")],
+        _column(rows, "codes", (np.nan, len(names))),
+        _column(rows, "counts"),
         weight=_column(rows, "weights"),
         base_margin=_column(rows, "starts"),
         missing=MISSING,
-        feature_names=list(FEATURE_NAMES),
+        feature_names=names,
         max_bin=PARAMETERS["max_bin"],
     )
     parameters = PARAMETERS | {"device": device}
     trained = xgboost.dask.train(client, parameters, matrix, num_boost_round=rounds)
     booster: xgboost.Booster = trained["booster"]
     booster.set_param({"device": "cpu"})  # one night's rows are not worth a trip to the GPU
+    booster.set_attr(**{EDGES: json.dumps(dict(edges))})
     return booster
 
 
-def _column(rows: Sequence[Future[Rows]], name: str) -> da.Array:
+def _column(
+    rows: Sequence[Future[Rows]], name: str, shape: tuple[float, ...] = (np.nan,)
+) -> da.Array:
     """One member of every Rows as a Dask array along the rows."""
     dtype = np.uint8 if name == "codes" else np.float32
-    shape = (np.nan, len(FEATURE_NAMES)) if name == "codes" else (np.nan,)
     pick = delayed(_member)
     parts = [da.from_delayed(pick(part, name), shape, dtype) for part in rows]
     column: da.Array = da.concatenate(parts, allow_unknown_chunksizes=True)

@@ -30,6 +30,7 @@ from pipeline.baselines.recipe import (
 )
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.learning.features import Edges
 from pipeline.learning.fit import fit_booster
 from pipeline.learning.judging import Judged, judge
 from pipeline.learning.model import Model, predict
@@ -55,6 +56,7 @@ class Past:
     fit: tuple[Future[Block], ...]
     rest: tuple[Future[Block], ...]
     plan: Plan
+    edges: Edges  # of the codes of the city's tables, from what was known when the model is made
 
 
 def train(
@@ -82,6 +84,7 @@ def train(
         _spread(client, cut_blocks(city, arrivals, plan.fit)),
         _spread(client, cut_blocks(city, arrivals, plan.rest)),
         plan,
+        city.context.edges(state.as_of),
     )
     found = []
     for target in targets:
@@ -119,7 +122,7 @@ def _train_one(
     began = perf_counter()
     fit_rows = _rows(past.fit, members, empty_per_incident, past)
     size = _size(past.client, fit_rows)
-    candidate = _fit(config, fit_rows, size, past.client)
+    candidate = _fit(config, fit_rows, size, past)
     # On the newest nights, those judged included: they choose a few numbers each, and what that
     # gains is in their favour. So neither they nor an issued model is older than the other.
     newest = (*past.fit, *past.rest)[-BASELINE_BLOCKS:]
@@ -134,8 +137,7 @@ def _train_one(
     if model.wins:
         rows = [*fit_rows, *_rows(past.rest, members, empty_per_incident, past)]
         size = _size(past.client, rows)
-        booster = fit_booster(past.client, rows, config.model.rounds, config.model.device)
-        model = model.refitted(booster)
+        model = model.refitted(_booster(config, rows, past))
     model.record.update(describe(past.plan, size, perf_counter() - began))
     return model
 
@@ -147,7 +149,8 @@ def _rows(
     past: Past,
 ) -> list[Future[Rows]]:
     submit = past.client.submit
-    return [submit(training_rows, past.city, b, members, empty_per_incident) for b in blocks]
+    how = members, empty_per_incident, past.edges
+    return [submit(training_rows, past.city, block, *how) for block in blocks]
 
 
 def _size(client: Client, rows: Sequence[Future[Rows]]) -> dict[str, int]:
@@ -160,12 +163,17 @@ def _size_of(rows: Rows) -> dict[str, int]:
 
 
 def _fit(
-    config: Config, rows: Sequence[Future[Rows]], size: Mapping[str, int], client: Client
+    config: Config, rows: Sequence[Future[Rows]], size: Mapping[str, int], past: Past
 ) -> xgboost.Booster | None:
     """The candidate, or None where there is too little to learn from."""
     if size["nights"] < MIN_FIT_NIGHTS or size["incidents"] < MIN_FIT_INCIDENTS:
         return None
-    return fit_booster(client, rows, config.model.rounds, config.model.device)
+    return _booster(config, rows, past)
+
+
+def _booster(config: Config, rows: Sequence[Future[Rows]], past: Past) -> xgboost.Booster:
+    model = config.model
+    return fit_booster(past.client, rows, model.rounds, model.device, past.edges)
 
 
 def _judge(

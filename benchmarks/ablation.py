@@ -17,7 +17,7 @@ import json
 import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +33,9 @@ from grids.hours import nightly_cutoffs
 from pipeline.backtest.known import Known, read_known
 from pipeline.baselines.recent import ages
 from pipeline.baselines.spread import near_pairs, symmetric
+from pipeline.city import make_calendar
+from pipeline.context.config import CalendarConfig
+from pipeline.context.context import Context
 from pipeline.learning.features import (
     DAYLIGHT,
     FEATURE_NAMES,
@@ -225,7 +228,11 @@ def compare(
     known: Known, cutoff: datetime, nights: int, seeds: int, processes: int
 ) -> Iterator[dict[str, Any]]:
     """After every seed, the gains of every variant, with paired differences to the full model."""
-    city, members = known.city, known.members["all"]
+    named = known.config.calendar or CalendarConfig()
+    city = replace(
+        known.city, context=Context(make_calendar(named, known.config.timezone, known.info))
+    )
+    members = known.members["all"]
     every = nightly_cutoffs(city.spec.started, cutoff, known.config.cutoff, known.config.zone)
     mature = mature_nights(city, every, cutoff, known.label_wait)[-nights - HELD_NIGHTS :]
     learned, judged = mature[:-HELD_NIGHTS], mature[-HELD_NIGHTS:]

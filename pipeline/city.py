@@ -5,6 +5,7 @@ from __future__ import annotations
 from grids.cube import CubeInfo
 from pipeline.config import Config
 from pipeline.context.calendar import Calendar
+from pipeline.context.config import CalendarConfig
 from pipeline.context.context import Context
 from pipeline.context.reading import read_table
 from pipeline.night import Place
@@ -24,8 +25,12 @@ def make_city(config: Config, info: CubeInfo) -> City:
 
 
 def _context(config: Config, info: CubeInfo) -> Context:
+    calendar = make_calendar(config.calendar, config.timezone, info) if config.calendar else None
+    return Context(calendar, tuple(read_table(table, info.grid) for table in config.tables))
+
+
+def make_calendar(named: CalendarConfig, timezone: str, info: CubeInfo) -> Calendar:
+    """The calendar of a city; the sun is that of the grid's middle."""
     lat, lon = info.grid.centroids
     middle = float(lat.min() + lat.max()) / 2, float(lon.min() + lon.max()) / 2
-    named = config.calendar
-    calendar = Calendar(named.country_in(config.timezone), named.subdivision, *middle)
-    return Context(calendar, tuple(read_table(table, info.grid) for table in config.tables))
+    return Calendar(named.country_in(timezone), named.subdivision, *middle)

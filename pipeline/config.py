@@ -100,7 +100,7 @@ class Config(Section):
     targets: dict[str, tuple[str, ...]] = Field(min_length=1)
     allow_police_initiated: tuple[str, ...] = ()
     model: ModelConfig = ModelConfig()
-    calendar: CalendarConfig = CalendarConfig()
+    calendar: CalendarConfig | None = None
     tables: tuple[TableConfig, ...] = ()
     cluster: ClusterSpec = ClusterSpec()
     quality: Quality = Quality()

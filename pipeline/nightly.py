@@ -26,6 +26,7 @@ from pipeline.districts import read_districts
 from pipeline.enough import require_enough
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.job import Job, is_of, manifest_of, run_id
+from pipeline.learning.features import feature_names
 from pipeline.learning.model import Model, find_model, save_model
 from pipeline.log import StageLog
 from pipeline.night import Night
@@ -132,9 +133,9 @@ def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> 
 def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
     """A model of every target made at or before the cutoff; new ones where those are too old."""
     config, root = job.config, job.store.models
-    age, columns = config.model.retrain_days, city.context.columns
+    age, features = config.model.retrain_days, feature_names(city.context)
     found = {
-        target: find_model(root, target, config.fingerprint, job.cutoff, age, columns)
+        target: find_model(root, target, config.fingerprint, job.cutoff, age, features)
         for target in config.targets
     }
     missing = [target for target, model in found.items() if model is None]

@@ -29,7 +29,7 @@ from pipeline.backtest.tallies import TALLY_FORM, Unit, from_bytes, to_bytes
 from pipeline.config import Config
 from pipeline.context.context import Context
 from pipeline.errors import ConfigError
-from pipeline.learning.features import FEATURE_NAMES
+from pipeline.learning.features import feature_names
 from pipeline.learning.model import FORM, PARAMETERS
 from pipeline.locks import make_folder, only_one
 from pipeline.silver import Arrivals
@@ -110,7 +110,7 @@ def key_of(
         "form of the sums": TALLY_FORM,
         "form of the models": FORM,
         "parameters": PARAMETERS,
-        "features": [*FEATURE_NAMES, *context.columns],
+        "features": list(feature_names(context)),
         "tables": context.digest(schedule.nights[-1]),
     }
 

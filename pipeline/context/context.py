@@ -11,9 +11,11 @@ from pipeline.context.tables import Table
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """``calendar``: of the hours ahead; ``tables``: what the city brings."""
+    """``calendar``: of the hours ahead, None unless it is asked for; ``tables``: what the city
+    brings.
+    """
 
-    calendar: Calendar = Calendar()  # noqa: RUF009 - it cannot change
+    calendar: Calendar | None = None
     tables: tuple[Table, ...] = ()
 
     @property

@@ -22,6 +22,7 @@ from pipeline.demo.feed import write_feed
 from pipeline.demo.kinds import CATEGORIES
 from pipeline.demo.reports import report_versions
 from pipeline.demo.simulate import expected_given, simulate
+from pipeline.learning.features import feature_names
 from pipeline.learning.judging import Scores, judge
 from pipeline.learning.model import find_model
 from pipeline.load import load_config
@@ -79,7 +80,8 @@ def score_beside(
     info = read_info(open_repository(store.cube).readonly_session(BRANCH).store)
     assert np.array_equal(info.grid.cells, demo.grid.cells), "the store is of another demo city"
     place = make_city(config, info)
-    model = find_model(store.models, target, config.fingerprint, cutoff, config.model.retrain_days)
+    age, features = config.model.retrain_days, feature_names(place.context)
+    model = find_model(store.models, target, config.fingerprint, cutoff, age, features)
     assert model is not None, "a night without model is not published"
     nights = [datetime.fromisoformat(text) for text in model.record["holdout_nights"]]
     known = read_arrivals(store.silver, info.grid, info.categories, model.cutoff)

@@ -10,7 +10,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.context.calendar import since_first_or_fifteenth
+from pipeline.context.calendar import Calendar, since_first_or_fifteenth
+from pipeline.context.context import Context
 from pipeline.delay import DELAY_EDGES
 from pipeline.night import MONTH, QUARTER, WEEK, YEAR, Night
 from pipeline.state import HOUR_SLOT_OF, PART_SLOT_OF, Floats
@@ -140,33 +141,50 @@ FEATURES: tuple[Feature, ...] = (
     Feature("month", lambda n: _over_time([t.month for t in n.local_times]), _count),
     Feature("reported_3d", lambda n: np.array([[n.shares[THREE_DAYS]]]), _share),
 )
+FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+
+
+def _calendar(night: Night) -> Calendar:
+    assert night.context.calendar is not None, "calendar features without a calendar"
+    return night.context.calendar
+
+
+# Only where the configuration asks for a calendar.
 HOLIDAYS: tuple[Feature, ...] = (
-    Feature("holiday", lambda n: n.context.calendar.days(n.local_dates)[None], _count),
+    Feature("holiday", lambda n: _calendar(n).days(n.local_dates)[None], _count),
 )
 PAYDAYS: tuple[Feature, ...] = (
     Feature("since_1_or_15", lambda n: since_first_or_fifteenth(n.local_dates)[None], _count),
     Feature(
         "since_last_workday",
-        lambda n: n.context.calendar.since_last_workday(n.local_dates)[None],
+        lambda n: _calendar(n).since_last_workday(n.local_dates)[None],
         _count,
     ),
 )
 DAYLIGHT: tuple[Feature, ...] = (
-    Feature("sun", lambda n: n.context.calendar.sun(n.hours)[None], _degrees),
+    Feature("sun", lambda n: _calendar(n).sun(n.hours)[None], _degrees),
 )
-FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+CALENDAR = (*HOLIDAYS, *PAYDAYS, *DAYLIGHT)
 
 # By column of a city's tables, where its codes begin: kept with the model that learned from them.
 Edges = Mapping[str, Sequence[float]]
 NO_EDGES: Edges = MappingProxyType({})
 
 
-def features_of(edges: Edges) -> tuple[Feature, ...]:
-    """FEATURES, and a column each of the city's tables."""
+def feature_names(context: Context) -> tuple[str, ...]:
+    """What a model of the city sees: FEATURES, its calendar, the columns of its tables."""
+    calendar = tuple(feature.name for feature in CALENDAR) if context.calendar else ()
+    return (*FEATURE_NAMES, *calendar, *context.columns)
+
+
+def features_of(context: Context, edges: Edges) -> tuple[Feature, ...]:
+    """The features of ``feature_names``; ``edges``: of every column of the tables."""
+    calendar = CALENDAR if context.calendar else ()
     columns = [
-        Feature(name, partial(_column, name), partial(_coded, edges[name])) for name in edges
+        Feature(name, partial(_column, name), partial(_coded, edges[name]))
+        for name in context.columns
     ]
-    return (*FEATURES, *columns)
+    return (*FEATURES, *calendar, *columns)
 
 
 def _column(name: str, night: Night) -> Floats:

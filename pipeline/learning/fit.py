@@ -23,13 +23,13 @@ def fit_booster(
     rows: Sequence[Future[Rows]],
     rounds: int,
     device: str,
+    names: Sequence[str] = FEATURE_NAMES,
     edges: Edges = NO_EDGES,
 ) -> xgboost.Booster:
     """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster.
 
-    ``edges``: those that the rows were coded with; the booster keeps them.
+    ``names``: of the features; ``edges``: those that tables were coded with, which it keeps.
     """
-    names = [*FEATURE_NAMES, *edges]
     matrix = xgboost.dask.DaskQuantileDMatrix(
         client,
         _column(rows, "codes", (np.nan, len(names))),
@@ -37,7 +37,7 @@ def fit_booster(
         weight=_column(rows, "weights"),
         base_margin=_column(rows, "starts"),
         missing=MISSING,
-        feature_names=names,
+        feature_names=list(names),
         max_bin=PARAMETERS["max_bin"],
     )
     parameters = PARAMETERS | {"device": device}

@@ -20,7 +20,14 @@ from grids.hours import HOUR
 from grids.snapshots import tag_of
 from pipeline.baselines.recipe import BASELINES, Forecaster, Parameters, forecaster
 from pipeline.errors import ConfigError
-from pipeline.learning.features import FEATURE_NAMES, MISSING, features_of, night_codes, start
+from pipeline.learning.features import (
+    FEATURE_NAMES,
+    MISSING,
+    feature_names,
+    features_of,
+    night_codes,
+    start,
+)
 from pipeline.night import Night
 from pipeline.state import Floats
 
@@ -85,14 +92,14 @@ class Model:
 
 def predict(booster: xgboost.Booster, night: Night) -> Floats:
     """(cell, hour) expected counts. Raises ConfigError where the model knows other features."""
-    names = (*FEATURE_NAMES, *night.context.columns)
+    names = feature_names(night.context)
     if tuple(booster.feature_names or ()) != names:
         raise ConfigError(
-            "the model was made with other features than this version and the city's tables have: "
-            "delete it, and the next night makes a new one"
+            "the model was made with other features than this version and the city's configuration "
+            "have: delete it, and the next night makes a new one"
         )
     edges = json.loads(booster.attr(EDGES) or "{}")
-    codes = night_codes(night, features_of(edges))
+    codes = night_codes(night, features_of(night.context, edges))
     matrix = xgboost.DMatrix(
         codes, missing=MISSING, feature_names=names, base_margin=start(night).ravel()
     )
@@ -131,28 +138,27 @@ def find_model(
     fingerprint: str,
     cutoff: datetime,
     max_age_days: int,
-    columns: tuple[str, ...] = (),
+    features: tuple[str, ...] = FEATURE_NAMES,
 ) -> Model | None:
     """The newest model that was made at or before ``cutoff`` and is not too old for it.
 
-    One that another version made with other features or parameters is passed over, and so is one
-    that was made with other ``columns`` of the city's tables.
+    One that was made with other ``features`` or parameters is passed over.
     """
     for folder in sorted((root / target).glob(f"[0-9]*-{fingerprint}"), reverse=True):
         made = datetime.strptime(folder.name.split("-")[0] + "+0000", "%Y%m%dT%H%M%SZ%z")
         # Days of the city's clock: one of the last ones may have had 23 hours.
         if made <= cutoff and (cutoff - made + HOUR).days < max_age_days:
-            model = _load_model(folder, [*FEATURE_NAMES, *columns])
+            model = _load_model(folder, features)
             if model is not None:
                 return model
     return None
 
 
-def _load_model(folder: Path, features: list[str]) -> Model | None:
+def _load_model(folder: Path, features: tuple[str, ...]) -> Model | None:
     description = json.loads((folder / "model.json").read_text())
     if description.get("form") != FORM or description["parameters"] != PARAMETERS:
         return None
-    if description["features"] not in (None, features):  # None: there is no booster
+    if description["features"] not in (None, list(features)):  # None: there is no booster
         return None
     if description["baselines"].keys() != BASELINES.keys():
         return None

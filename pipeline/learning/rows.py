@@ -49,7 +49,7 @@ def training_rows(
     Expectations, and so calibration and the log score, stay those of all cell-hours. ``edges``: of
     the codes of the city's tables.
     """
-    parts, features = [], features_of(edges)
+    parts, features = [], features_of(city.context, edges)
     for night in nights_of(city, block, members):
         counts = counts_of(night, block.labels)
         share = sampling_shares(night, empty_per_incident)

@@ -30,7 +30,7 @@ from pipeline.baselines.recipe import (
 )
 from pipeline.config import Config
 from pipeline.errors import ConfigError
-from pipeline.learning.features import Edges
+from pipeline.learning.features import Edges, feature_names
 from pipeline.learning.fit import fit_booster
 from pipeline.learning.judging import Judged, judge
 from pipeline.learning.model import Model, predict
@@ -48,7 +48,10 @@ BASELINE_BLOCKS = 4  # of the newest nights that baselines choose on: more than 
 
 @dataclass(frozen=True)
 class Past:
-    """The past on a cluster: ``fit`` and ``rest`` are blocks of the plan's nights."""
+    """The past on a cluster: ``fit`` and ``rest`` are blocks of the plan's nights.
+
+    ``edges``: of the codes of the city's tables, from what is known when the model is made.
+    """
 
     client: Client
     city: Future[City]
@@ -56,7 +59,8 @@ class Past:
     fit: tuple[Future[Block], ...]
     rest: tuple[Future[Block], ...]
     plan: Plan
-    edges: Edges  # of the codes of the city's tables, from what was known when the model is made
+    features: tuple[str, ...]
+    edges: Edges
 
 
 def train(
@@ -84,6 +88,7 @@ def train(
         _spread(client, cut_blocks(city, arrivals, plan.fit)),
         _spread(client, cut_blocks(city, arrivals, plan.rest)),
         plan,
+        feature_names(city.context),
         city.context.edges(state.as_of),
     )
     found = []
@@ -173,7 +178,8 @@ def _fit(
 
 def _booster(config: Config, rows: Sequence[Future[Rows]], past: Past) -> xgboost.Booster:
     model = config.model
-    return fit_booster(past.client, rows, model.rounds, model.device, past.edges)
+    how = model.rounds, model.device, past.features, past.edges
+    return fit_booster(past.client, rows, *how)
 
 
 def _judge(

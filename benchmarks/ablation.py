@@ -259,8 +259,8 @@ def compare(
     for seed in range(1, seeds + 1):
         for variant, found in scores.items():
             found.append(log_scores(variant, fit, held, ends, seed))
-            print(".", end="", flush=True)
-        full = np.array(next(iter(scores.values())))
+            full = np.array(next(iter(scores.values())))
+            print(_line(_result(variant, np.array(found), full, reference, incidents)), flush=True)
         yield {
             "rows": len(fit.counts),
             "incidents": incidents.sum(),
@@ -313,8 +313,7 @@ def main() -> None:
     cutoff = datetime.fromisoformat(options.to).replace(tzinfo=config.zone)
     known = read_known(config).at(cutoff)
     for found in compare(known, cutoff, options.nights, options.seeds, options.processes):
-        print(f"\nafter seed {found['seeds']}, {found['seconds']:.0f} s", flush=True)
-        print("\n".join(map(_line, found["variants"])), flush=True)
+        print(f"mean of {found['seeds']} seeds, {found['seconds']:.0f} s\n", flush=True)
         if options.json:
             options.json.write_text(json.dumps(found, indent=1))
 

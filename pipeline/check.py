@@ -11,9 +11,10 @@ from grids.cube import read_info
 from grids.hours import EPOCH, HOUR, latest_cutoff, reference_hour
 from grids.snapshots import BRANCH, open_repository
 from pipeline.config import Config
+from pipeline.context.reading import read_table
 from pipeline.ingest.recipe import new_deliveries
 from pipeline.job import is_of
-from pipeline.place import read_boundary, require_same_store
+from pipeline.place import make_grid, read_boundary, require_same_store
 from pipeline.plainly import plainly
 from pipeline.sources.recipe import make_source
 from pipeline.store import Store
@@ -38,6 +39,7 @@ def _findings(config: Config, now: datetime) -> dict[str, str]:
         "data": f"{len(deliveries)} files, {sum(d.size for d in deliveries) / 2**20:,.1f} MiB",
         "to ingest": f"{len(fresh)} new or changed files",
         "place": _place(config),
+        "tables": _tables(config, store),
         "store": _store(config, store),
         "cluster": _cluster(config),
         "cutoff": f"{cutoff.astimezone(config.zone):%Y-%m-%d %H:%M %Z} (the latest before now)",
@@ -50,6 +52,18 @@ def _place(config: Config) -> str:
         read_boundary(config.grid.boundary)
     over = config.grid.boundary or config.grid.bounds or "the incidents' own extent"
     return f"H3 resolution {config.grid.resolution} over {over}"
+
+
+def _tables(config: Config, store: Store) -> str:
+    if not config.tables:
+        return "none"
+    if store.has_silver:
+        grid = read_info(open_repository(store.cube).readonly_session(BRANCH).store).grid
+    elif config.grid.boundary or config.grid.bounds:
+        grid = make_grid(config, lambda: (0.0, 0.0, 0.0, 0.0))  # nobody asks for the extent
+    else:
+        return "read on the first night, when the incidents' extent is known"
+    return ", ".join(name for table in config.tables for name in read_table(table, grid).columns)
 
 
 def _store(config: Config, store: Store) -> str:

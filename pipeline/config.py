@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from cluster.spec import ClusterSpec
 from grids.hours import local_instant
+from pipeline.context.config import CalendarConfig, TableConfig
 from pipeline.groups import (
     POLICE_INITIATED,
     Grouping,
@@ -99,6 +100,8 @@ class Config(Section):
     targets: dict[str, tuple[str, ...]] = Field(min_length=1)
     allow_police_initiated: tuple[str, ...] = ()
     model: ModelConfig = ModelConfig()
+    calendar: CalendarConfig | None = None
+    tables: tuple[TableConfig, ...] = ()
     cluster: ClusterSpec = ClusterSpec()
     quality: Quality = Quality()
     output: Output
@@ -131,6 +134,15 @@ class Config(Section):
         for group in value:  # the cube lists them in one text, parted by blanks
             if not group.isidentifier():
                 raise ValueError(f"group {group!r}: use letters, digits and _")
+        return value
+
+    @field_validator("tables")
+    @classmethod
+    def _tables_have_names(cls, value: tuple[TableConfig, ...]) -> tuple[TableConfig, ...]:
+        names = [table.name for table in value]
+        for name in names:
+            if not name or names.count(name) > 1:
+                raise ValueError(f"table {name!r}: give every table a name of its own")
         return value
 
     @model_validator(mode="after")
@@ -197,13 +209,17 @@ class Config(Section):
     def store_fingerprint(self) -> str:
         """Names what decides silver, cube and state; a store serves one of them."""
         later = {"name", "cutoff", "cluster", "output", "model", "targets"}
-        later |= {"hotspot_share", "horizon_days", "quality"}
+        later |= {"hotspot_share", "horizon_days", "quality", "calendar", "tables"}
         reading = "path format delimiter delivers renamed date_formats".split()
         source = dict.fromkeys(reading, True)
-        return _digest(self, {**dict.fromkeys(later, True), **_PATHS, "source": source})
+        return _digest(self, {**_PATHS, **dict.fromkeys(later, True), "source": source})
 
 
-_PATHS = {"source": {"path": True}, "grid": {"boundary": True}}
+_PATHS: dict[str, Any] = {
+    "source": {"path": True},
+    "grid": {"boundary": True},
+    "tables": {"__all__": {"path": True}},
+}
 
 
 def _digest(config: Config, exclude: dict[str, Any]) -> str:

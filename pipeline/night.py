@@ -7,7 +7,7 @@ of them: whatever is computed from it can only use what was known.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from grids.counts import Events
 from grids.hexgrid import HexGrid
 from grids.hours import EPOCH, HOUR, HourRange
 from pipeline.clocks import own_clock, smoothed, week_factors
+from pipeline.context.context import NOTHING, Context
 from pipeline.delay import exposures, reported_share
 from pipeline.drift import adapted
 from pipeline.silver import Arrivals
@@ -67,6 +68,7 @@ class Night:
 
     ``news``: what became known in the last RECENT_DAYS, for those who look at single incidents.
     ``members``: indices on the category axis that the target sums. Rates are incidents per hour.
+    ``context``: what is not incidents; ask it for what was known at ``state.as_of`` only.
     """
 
     state: State
@@ -75,6 +77,7 @@ class Night:
     place: Place
     hours: HourRange
     members: tuple[int, ...]
+    context: Context = NOTHING
 
     @cached_property
     def recent(self) -> Events:
@@ -236,3 +239,8 @@ class Night:
     def local_times(self) -> list[datetime]:
         """(hour,) local starts of the hours ahead."""
         return list(self.hours.times.tz_convert(self.spec.zone).to_pydatetime())
+
+    @cached_property
+    def local_dates(self) -> list[date]:
+        """(hour,) local dates of the hours ahead."""
+        return [at.date() for at in self.local_times]

@@ -18,6 +18,7 @@ from forecasts.store import find_run, prune, publish, run_name, stage
 from grids.cube import CubeInfo
 from grids.hours import latest_cutoff
 from grids.snapshots import expire_nights, open_repository
+from pipeline.city import make_city
 from pipeline.config import Config
 from pipeline.cubing import append, latest_state, state_at
 from pipeline.deliveries import take_deliveries
@@ -25,9 +26,10 @@ from pipeline.districts import read_districts
 from pipeline.enough import require_enough
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.job import Job, is_of, manifest_of, run_id
+from pipeline.learning.features import feature_names
 from pipeline.learning.model import Model, find_model, save_model
 from pipeline.log import StageLog
-from pipeline.night import Night, Place
+from pipeline.night import Night
 from pipeline.plainly import plainly
 from pipeline.replay import RECENT, City, night_at
 from pipeline.silver import Arrivals, read_arrivals
@@ -98,7 +100,7 @@ def _run(job: Job, until: Stage, fetch: bool, accept: bool) -> Outcome:
         info, taken = take_deliveries(job, repository, fetch, accept)
     if until == "ingest":
         return Outcome(None, manifest_of(job, info, taken))
-    city = _city(job, info)
+    city = make_city(job.config, info)
     with job.log.stage("cube"):
         state = _bring_up_to(job, info, city.spec, repository)
     if until == "cube":
@@ -110,12 +112,6 @@ def _run(job: Job, until: Stage, fetch: bool, accept: bool) -> Outcome:
     with job.log.stage("forecast"):
         forecast = _forecast(job, info, city, state, models)
     return _publish(job, forecast, manifest_of(job, info, taken, state, models))
-
-
-def _city(job: Job, info: CubeInfo) -> City:
-    zone = job.config.zone
-    spec = StateSpec(len(info.grid), len(info.categories), info.hours.start, zone)
-    return City(spec, Place.of(info.grid), info.grid.cells, job.config.horizon_days)
 
 
 def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> State:
@@ -138,8 +134,11 @@ def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> 
 def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
     """A model of every target made at or before the cutoff; new ones where those are too old."""
     config, root = job.config, job.store.models
-    age = config.model.retrain_days
-    found = {t: find_model(root, t, config.fingerprint, job.cutoff, age) for t in config.targets}
+    age, features = config.model.retrain_days, feature_names(city.context)
+    found = {
+        target: find_model(root, target, config.fingerprint, job.cutoff, age, features)
+        for target in config.targets
+    }
     missing = [target for target, model in found.items() if model is None]
     if missing:
         from pipeline.learning.train import train  # likewise

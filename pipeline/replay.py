@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from grids.counts import Events, SparseCounts, net_changes
 from grids.hours import EPOCH, HOUR, HourRange, horizon
+from pipeline.context.context import NOTHING, Context
 from pipeline.night import RECENT_DAYS, Night, Place
 from pipeline.silver import Arrivals
 from pipeline.state import State, StateSpec, advance, empty_state
@@ -33,6 +34,7 @@ class City:
     place: Place
     cell_keys: NDArray[np.uint64]
     horizon_days: int
+    context: Context = NOTHING
 
     def hours_ahead(self, cutoff: datetime) -> HourRange:
         """The hours that a forecast made at ``cutoff`` is for."""
@@ -87,7 +89,8 @@ def nights_of(city: City, block: Block, members: tuple[int, ...]) -> Iterator[Ni
 def night_at(city: City, state: State, arrivals: Arrivals, members: tuple[int, ...]) -> Night:
     """The night of a state; of ``arrivals`` it sees what became known in the RECENT days before."""
     news = arrivals.after(state.as_of - RECENT).until(state.as_of)
-    return Night(state, news, city.spec, city.place, city.hours_ahead(state.as_of), members)
+    hours = city.hours_ahead(state.as_of)
+    return Night(state, news, city.spec, city.place, hours, members, city.context)
 
 
 def counts_of(night: Night, labels: SparseCounts) -> NDArray[np.int64]:

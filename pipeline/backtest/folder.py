@@ -27,9 +27,10 @@ from grids.snapshots import tag_of
 from pipeline.backtest.schedule import Schedule
 from pipeline.backtest.tallies import TALLY_FORM, Unit, from_bytes, to_bytes
 from pipeline.config import Config
+from pipeline.context.context import Context
 from pipeline.errors import ConfigError
 from pipeline.learning.boosting import boosting_at
-from pipeline.learning.features import FEATURE_NAMES
+from pipeline.learning.features import feature_names
 from pipeline.learning.model import FORM
 from pipeline.locks import make_folder, only_one
 from pipeline.silver import Arrivals
@@ -97,7 +98,9 @@ class Folder:
         return [name for name in key if before and before.get(name) != key[name]]
 
 
-def key_of(config: Config, schedule: Schedule, cells: Any, arrivals: Arrivals) -> dict[str, Any]:
+def key_of(
+    config: Config, schedule: Schedule, cells: Any, arrivals: Arrivals, context: Context
+) -> dict[str, Any]:
     """Everything that decides a backtest's figures, code apart. ``arrivals``: all that is known."""
     return {
         "configuration": config.fingerprint,
@@ -108,7 +111,8 @@ def key_of(config: Config, schedule: Schedule, cells: Any, arrivals: Arrivals) -
         "form of the sums": TALLY_FORM,
         "form of the models": FORM,
         "boosting": [_boosting(config, period.refit) for period in schedule.periods],
-        "features": list(FEATURE_NAMES),
+        "features": list(feature_names(context)),
+        "tables": context.digest(schedule.nights[-1]),
     }
 
 

@@ -13,14 +13,13 @@ from grids.hours import EPOCH
 from grids.snapshots import BRANCH, open_repository
 from pipeline.backtest.schedule import Schedule
 from pipeline.backtest.tallies import Tallies
+from pipeline.city import make_city
 from pipeline.config import Config
 from pipeline.delay import DELAY_DAYS, DELAY_EDGES, count_delays, maturity, reported_share
 from pipeline.districts import Districts
 from pipeline.errors import MissingInputError
-from pipeline.night import Place
 from pipeline.replay import City
 from pipeline.silver import Arrivals, read_arrivals
-from pipeline.state import StateSpec
 from pipeline.store import Store
 
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
@@ -65,9 +64,7 @@ def read_known(config: Config) -> Known:
     arrivals = read_arrivals(store.silver, info.grid, info.categories, END_OF_TIME)
     if not len(arrivals):
         raise MissingInputError(f"{store.silver} holds no incident: deliver some first")
-    spec = StateSpec(len(info.grid), len(info.categories), info.hours.start, config.zone)
-    city = City(spec, Place.of(info.grid), info.grid.cells, config.horizon_days)
-    return Known(config, city, info, arrivals)
+    return Known(config, make_city(config, info), info, arrivals)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,8 @@ def _settle(known: Known, request: Request, folder: Folder, say: Say) -> tuple[K
 
 
 def _key(known: Known, schedule: Schedule) -> dict[str, Any]:
-    return key_of(known.config, schedule, known.city.cell_keys, known.arrivals)
+    city = known.city
+    return key_of(known.config, schedule, city.cell_keys, known.arrivals, city.context)
 
 
 def _work(

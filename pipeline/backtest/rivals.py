@@ -18,6 +18,7 @@ from pipeline.backtest.known import Known
 from pipeline.baselines.recipe import BASELINES, Forecaster, forecaster
 from pipeline.districts import Districts
 from pipeline.enough import require_history
+from pipeline.learning.features import feature_names
 from pipeline.learning.model import Model, find_model, predict, save_model
 from pipeline.state import advance, empty_state
 
@@ -49,7 +50,8 @@ def make_rivals(
     was known.
     """
     config = known.config
-    kept = [find_model(root, target, config.fingerprint, refit, 1) for target in config.targets]
+    features = feature_names(known.city.context)
+    kept = [find_model(root, t, config.fingerprint, refit, 1, features) for t in config.targets]
     found = {model.target: model for model in kept if model is not None and model.cutoff == refit}
     missing = [target for target in config.targets if target not in found]
     if missing:

@@ -15,20 +15,22 @@ from grids.cube import read_info
 from grids.hours import EPOCH, HOUR, latest_cutoff
 from grids.snapshots import BRANCH, open_repository
 from pipeline.baselines.recipe import REFERENCE, Forecaster, forecaster
+from pipeline.city import make_city
 from pipeline.config import Config
 from pipeline.demo.city import DemoCity
 from pipeline.demo.feed import write_feed
 from pipeline.demo.kinds import CATEGORIES
 from pipeline.demo.reports import report_versions
 from pipeline.demo.simulate import expected_given, simulate
+from pipeline.learning.features import feature_names
 from pipeline.learning.judging import Scores, judge
 from pipeline.learning.model import find_model
 from pipeline.load import load_config
-from pipeline.night import Night, Place
+from pipeline.night import Night
 from pipeline.nightly import Outcome, run_night
-from pipeline.replay import City, cut_blocks
+from pipeline.replay import cut_blocks
 from pipeline.silver import read_arrivals
-from pipeline.state import Floats, StateSpec
+from pipeline.state import Floats
 from pipeline.store import Store
 
 TRUTH = "truth"
@@ -77,9 +79,9 @@ def score_beside(
     store = Store(config.output.path)
     info = read_info(open_repository(store.cube).readonly_session(BRANCH).store)
     assert np.array_equal(info.grid.cells, demo.grid.cells), "the store is of another demo city"
-    spec = StateSpec(len(info.grid), len(info.categories), info.hours.start, config.zone)
-    place = City(spec, Place.of(info.grid), info.grid.cells, config.horizon_days)
-    model = find_model(store.models, target, config.fingerprint, cutoff, config.model.retrain_days)
+    place = make_city(config, info)
+    age, features = config.model.retrain_days, feature_names(place.context)
+    model = find_model(store.models, target, config.fingerprint, cutoff, age, features)
     assert model is not None, "a night without model is not published"
     nights = [datetime.fromisoformat(text) for text in model.record["holdout_nights"]]
     known = read_arrivals(store.silver, info.grid, info.categories, model.cutoff)

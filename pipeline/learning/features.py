@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.context.calendar import Calendar, since_first_or_fifteenth
+from pipeline.context.context import Context
 from pipeline.delay import DELAY_EDGES
 from pipeline.night import LONG, MONTH, QUARTER, WEEK, YEAR, Night
 from pipeline.state import HOUR_SLOT_OF, PART_SLOT_OF, Floats
 
-MISSING = 255  # the code of a missing value, which no feature has yet
+MISSING = 255  # the code of a missing value, which only columns of tables have
 LEVELS = 250
 LEAST_EXPECTED = 1e-9  # where nothing at all is known
 THREE_DAYS = int(np.searchsorted(DELAY_EDGES, 72.0))
@@ -41,6 +45,11 @@ def _share(values: Floats) -> NDArray[np.uint8]:
 
 def _count(values: Floats) -> NDArray[np.uint8]:
     return values.astype(np.uint8)
+
+
+def _degrees(values: Floats) -> NDArray[np.uint8]:
+    """Of an elevation, -90 to 90."""
+    return _share((values + 90) / 180)
 
 
 @dataclass(frozen=True)
@@ -138,15 +147,71 @@ FEATURES: tuple[Feature, ...] = (
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 
 
+def _calendar(night: Night) -> Calendar:
+    assert night.context.calendar is not None, "calendar features without a calendar"
+    return night.context.calendar
+
+
+# Only where the configuration asks for a calendar.
+HOLIDAYS: tuple[Feature, ...] = (
+    Feature("holiday", lambda n: _calendar(n).days(n.local_dates)[None], _count),
+)
+PAYDAYS: tuple[Feature, ...] = (
+    Feature("since_1_or_15", lambda n: since_first_or_fifteenth(n.local_dates)[None], _count),
+    Feature(
+        "since_last_workday",
+        lambda n: _calendar(n).since_last_workday(n.local_dates)[None],
+        _count,
+    ),
+)
+DAYLIGHT: tuple[Feature, ...] = (
+    Feature("sun", lambda n: _calendar(n).sun(n.hours)[None], _degrees),
+)
+CALENDAR = (*HOLIDAYS, *PAYDAYS, *DAYLIGHT)
+
+# By column of a city's tables, where its codes begin: kept with the model that learned from them.
+Edges = Mapping[str, Sequence[float]]
+NO_EDGES: Edges = MappingProxyType({})
+
+
+def feature_names(context: Context) -> tuple[str, ...]:
+    """What a model of the city sees: FEATURES, its calendar, the columns of its tables."""
+    calendar = tuple(feature.name for feature in CALENDAR) if context.calendar else ()
+    return (*FEATURE_NAMES, *calendar, *context.columns)
+
+
+def features_of(context: Context, edges: Edges) -> tuple[Feature, ...]:
+    """The features of ``feature_names``; ``edges``: of every column of the tables."""
+    calendar = CALENDAR if context.calendar else ()
+    columns = [
+        Feature(name, partial(_column, name), partial(_coded, edges[name]))
+        for name in context.columns
+    ]
+    return (*FEATURES, *calendar, *columns)
+
+
+def _column(name: str, night: Night) -> Floats:
+    table = night.context.table_of(name)
+    return table.column(name, night.state.as_of, night.hours, night.spec.cells)
+
+
+def _coded(edges: Sequence[float], values: Floats) -> NDArray[np.uint8]:
+    codes = np.searchsorted(edges, values, side="right")
+    return np.where(np.isnan(values), MISSING, codes).astype(np.uint8)
+
+
 def build_features(
-    night: Night, cells: NDArray[np.int64], hours: NDArray[np.int64]
+    night: Night,
+    cells: NDArray[np.int64],
+    hours: NDArray[np.int64],
+    features: Sequence[Feature] = FEATURES,
 ) -> NDArray[np.uint8]:
     """Codes (row, feature) uint8 for rows of (cell index, hour offset from the reference time).
 
     Training passes a sample of a past night's rows, forecasting all of tonight's.
     """
-    out = np.empty((len(cells), len(FEATURES)), np.uint8)
-    for column, feature in enumerate(FEATURES):
+    out = np.empty((len(cells), len(features)), np.uint8)
+    for column, feature in enumerate(features):
         values = feature.values(night)
         row = cells if values.shape[0] > 1 else 0
         hour = hours if values.shape[1] > 1 else 0
@@ -161,9 +226,9 @@ def all_rows(night: Night) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.repeat(cells, len(hours)), np.tile(hours, len(cells))
 
 
-def night_codes(night: Night) -> NDArray[np.uint8]:
+def night_codes(night: Night, features: Sequence[Feature] = FEATURES) -> NDArray[np.uint8]:
     """Features of every (cell, hour) of a night, cell by cell."""
-    return build_features(night, *all_rows(night))
+    return build_features(night, *all_rows(night), features)
 
 
 def start(night: Night) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,8 @@ from dask.delayed import delayed
 from distributed import Client, Future
 
 from pipeline.learning.boosting import PARAMETERS
-from pipeline.learning.features import FEATURE_NAMES, MISSING
+from pipeline.learning.features import FEATURE_NAMES, MISSING, NO_EDGES, Edges
+from pipeline.learning.model import EDGES
 from pipeline.learning.rows import Rows
 
 
@@ -23,28 +25,36 @@ def fit_booster(
     rounds: int,
     device: str,
     parameters: Mapping[str, Any] = PARAMETERS,
+    names: Sequence[str] = FEATURE_NAMES,
+    edges: Edges = NO_EDGES,
 ) -> xgboost.Booster:
-    """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster."""
+    """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster.
+
+    ``names``: of the features; ``edges``: those that tables were coded with, which it keeps.
+    """
     matrix = xgboost.dask.DaskQuantileDMatrix(
         client,
-        *[_column(rows, name) for name in ("codes", "counts")],
+        _column(rows, "codes", (np.nan, len(names))),
+        _column(rows, "counts"),
         weight=_column(rows, "weights"),
         base_margin=_column(rows, "starts"),
         missing=MISSING,
-        feature_names=list(FEATURE_NAMES),
+        feature_names=list(names),
         max_bin=parameters["max_bin"],
     )
     grown_with = {**parameters, "device": device}
     trained = xgboost.dask.train(client, grown_with, matrix, num_boost_round=rounds)
     booster: xgboost.Booster = trained["booster"]
     booster.set_param({"device": "cpu"})  # one night's rows are not worth a trip to the GPU
+    booster.set_attr(**{EDGES: json.dumps(dict(edges))})
     return booster
 
 
-def _column(rows: Sequence[Future[Rows]], name: str) -> da.Array:
+def _column(
+    rows: Sequence[Future[Rows]], name: str, shape: tuple[float, ...] = (np.nan,)
+) -> da.Array:
     """One member of every Rows as a Dask array along the rows."""
     dtype = np.uint8 if name == "codes" else np.float32
-    shape = (np.nan, len(FEATURE_NAMES)) if name == "codes" else (np.nan,)
     pick = delayed(_member)
     parts = [da.from_delayed(pick(part, name), shape, dtype) for part in rows]
     column: da.Array = da.concatenate(parts, allow_unknown_chunksizes=True)

@@ -20,13 +20,21 @@ from grids.hours import HOUR
 from grids.snapshots import tag_of
 from pipeline.baselines.recipe import BASELINES, Forecaster, Parameters, forecaster
 from pipeline.errors import ConfigError
-from pipeline.learning.features import FEATURE_NAMES, MISSING, night_codes, start
+from pipeline.learning.features import (
+    FEATURE_NAMES,
+    MISSING,
+    feature_names,
+    features_of,
+    night_codes,
+    start,
+)
 from pipeline.night import Night
 from pipeline.state import Floats
 
 # Another number whenever what features, starts or baselines mean has changed: a model of another
 # form would be given other values than it has learned from.
-FORM = 4
+FORM = 5
+EDGES = "edges"  # the booster's attribute: of the codes of the city's tables
 
 
 @dataclass(frozen=True)
@@ -73,17 +81,16 @@ class Model:
 
 def predict(booster: xgboost.Booster, night: Night) -> Floats:
     """(cell, hour) expected counts. Raises ConfigError where the model knows other features."""
-    if tuple(booster.feature_names or ()) != FEATURE_NAMES:
+    names = feature_names(night.context)
+    if tuple(booster.feature_names or ()) != names:
         raise ConfigError(
-            "the model was made with other features than this version has: delete it, and the "
-            "next night makes a new one"
+            "the model was made with other features than this version and the city's configuration "
+            "have: delete it, and the next night makes a new one"
         )
-    codes = night_codes(night)
+    edges = json.loads(booster.attr(EDGES) or "{}")
+    codes = night_codes(night, features_of(night.context, edges))
     matrix = xgboost.DMatrix(
-        codes,
-        missing=MISSING,
-        feature_names=list(FEATURE_NAMES),
-        base_margin=start(night).ravel(),
+        codes, missing=MISSING, feature_names=names, base_margin=start(night).ravel()
     )
     expected: Floats = booster.predict(matrix).astype(np.float64)
     return expected.reshape(night.spec.cells, len(night.hours))
@@ -104,7 +111,7 @@ def save_model(root: Path, model: Model, fingerprint: str) -> Path:
         "baselines": model.baselines,
         "wins": model.wins,
         "laws": model.laws.to_dict(),
-        "features": list(FEATURE_NAMES),
+        "features": list(model.booster.feature_names or ()) if model.booster else None,
         "record": model.record,
     }
     (staged / "model.json").write_text(json.dumps(description, indent=1))
@@ -116,25 +123,32 @@ def save_model(root: Path, model: Model, fingerprint: str) -> Path:
 
 
 def find_model(
-    root: Path, target: str, fingerprint: str, cutoff: datetime, max_age_days: int
+    root: Path,
+    target: str,
+    fingerprint: str,
+    cutoff: datetime,
+    max_age_days: int,
+    features: tuple[str, ...] = FEATURE_NAMES,
 ) -> Model | None:
     """The newest model that was made at or before ``cutoff`` and is not too old for it.
 
-    One that another version made with other features is passed over; parameters are a model's own.
+    One that was made with other ``features`` is passed over; parameters are a model's own.
     """
     for folder in sorted((root / target).glob(f"[0-9]*-{fingerprint}"), reverse=True):
         made = datetime.strptime(folder.name.split("-")[0] + "+0000", "%Y%m%dT%H%M%SZ%z")
         # Days of the city's clock: one of the last ones may have had 23 hours.
         if made <= cutoff and (cutoff - made + HOUR).days < max_age_days:
-            model = _load_model(folder)
+            model = _load_model(folder, features)
             if model is not None:
                 return model
     return None
 
 
-def _load_model(folder: Path) -> Model | None:
+def _load_model(folder: Path, features: tuple[str, ...]) -> Model | None:
     description = json.loads((folder / "model.json").read_text())
-    if description.get("form") != FORM or tuple(description["features"]) != FEATURE_NAMES:
+    if description.get("form") != FORM:
+        return None
+    if description["features"] not in (None, list(features)):  # None: there is no booster
         return None
     if description["baselines"].keys() != BASELINES.keys():
         return None

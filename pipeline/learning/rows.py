@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grids.hours import HourRange
-from pipeline.learning.features import build_features, start
+from pipeline.learning.features import NO_EDGES, Edges, build_features, features_of, start
 from pipeline.night import Night
 from pipeline.replay import Block, City, counts_of, nights_of
 from pipeline.state import Floats
@@ -39,20 +39,29 @@ def empty_per_incident(incidents: int, empty_rows: int) -> float:
 
 
 def training_rows(
-    city: City, block: Block, members: tuple[int, ...], empty_per_incident: float
+    city: City,
+    block: Block,
+    members: tuple[int, ...],
+    empty_per_incident: float,
+    edges: Edges = NO_EDGES,
 ) -> Rows:
     """All cell-hours with an incident, and a share of the empty ones with weight 1 / share.
 
-    Expectations, and so calibration and the log score, stay those of all cell-hours.
+    Expectations, and so calibration and the log score, stay those of all cell-hours. ``edges``: of
+    the codes of the city's tables.
     """
-    return joined(rows_by_night(city, block, members, empty_per_incident))
+    return joined(rows_by_night(city, block, members, empty_per_incident, edges))
 
 
 def rows_by_night(
-    city: City, block: Block, members: tuple[int, ...], empty_per_incident: float
+    city: City,
+    block: Block,
+    members: tuple[int, ...],
+    empty_per_incident: float,
+    edges: Edges = NO_EDGES,
 ) -> list[Rows]:
     """The same, night by night."""
-    parts = []
+    parts, features = [], features_of(city.context, edges)
     for night in nights_of(city, block, members):
         counts = counts_of(night, block.labels)
         share = sampling_shares(night, empty_per_incident)
@@ -61,7 +70,8 @@ def rows_by_night(
         label = counts[cells, hours].astype(np.float32)
         starts = start(night)[cells, hours].astype(np.float32)
         weight = (1.0 / np.where(label > 0, 1.0, share[cells, hours])).astype(np.float32)
-        parts.append(Rows(build_features(night, cells, hours), label, weight, starts, nights=1))
+        codes = build_features(night, cells, hours, features)
+        parts.append(Rows(codes, label, weight, starts, nights=1))
     return parts
 
 

@@ -31,6 +31,7 @@ from pipeline.baselines.recipe import (
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.learning.boosting import Boosting, boosting_at
+from pipeline.learning.features import Edges, feature_names
 from pipeline.learning.fit import fit_booster
 from pipeline.learning.judging import Judged, judge
 from pipeline.learning.model import Model, predict
@@ -50,7 +51,8 @@ BASELINE_BLOCKS = 4  # of the newest nights that baselines choose on: more than 
 class Past:
     """The past on a cluster: ``fit`` and ``rest`` are blocks of the plan's nights.
 
-    ``boosting``: how boosters are grown, as could be known then.
+    ``boosting``: how boosters are grown, as could be known then. ``edges``: of the codes of the
+    city's tables, from what is known when the model is made.
     """
 
     client: Client
@@ -60,6 +62,8 @@ class Past:
     rest: tuple[Future[Block], ...]
     plan: Plan
     boosting: Boosting
+    features: tuple[str, ...]
+    edges: Edges
 
 
 def train(
@@ -87,6 +91,8 @@ def train(
         spread(client, cut_blocks(city, arrivals, plan.rest)),
         plan,
         boosting_at(config, state.as_of),
+        feature_names(city.context),
+        city.context.edges(state.as_of),
     )
     found = []
     for target in targets:
@@ -159,7 +165,8 @@ def _rows(
     past: Past,
 ) -> list[Future[Rows]]:
     submit = past.client.submit
-    return [submit(training_rows, past.city, b, members, empty_per_incident) for b in blocks]
+    how = members, empty_per_incident, past.edges
+    return [submit(training_rows, past.city, block, *how) for block in blocks]
 
 
 def _size(client: Client, rows: Sequence[Future[Rows]]) -> dict[str, int]:
@@ -182,8 +189,8 @@ def _fit(
 
 def _grow(config: Config, target: str, rows: Sequence[Future[Rows]], past: Past) -> xgboost.Booster:
     found = past.boosting
-    device = config.model.device
-    return fit_booster(past.client, rows, found.rounds[target], device, found.parameters)
+    how = found.rounds[target], config.model.device, found.parameters, past.features, past.edges
+    return fit_booster(past.client, rows, *how)
 
 
 def _judge(

@@ -16,9 +16,8 @@ import numpy as np
 import xgboost
 from scipy.special import gammaln, xlogy
 
-from pipeline.learning.features import FEATURE_NAMES, MISSING
-from pipeline.learning.rows import Rows, joined, rows_by_night
-from pipeline.replay import Block, City
+from pipeline.learning.features import MISSING
+from pipeline.learning.rows import Rows, joined
 from pipeline.state import Floats
 from pipeline.tuning.folds import Fold
 
@@ -48,13 +47,6 @@ class Grown:
     incidents: Floats
     seconds: float
     is_cut: bool
-
-
-def night_rows(
-    city: City, block: Block, members: tuple[int, ...], empty_per_incident: float
-) -> list[Rows]:
-    """Rows of every night of a block; named here so that workers find it."""
-    return rows_by_night(city, block, members, empty_per_incident)
 
 
 def grow(
@@ -99,7 +91,6 @@ def _matrix(
         weight=rows.weights,
         base_margin=rows.starts,
         missing=MISSING,
-        feature_names=list(FEATURE_NAMES),
         max_bin=max_bin,
         ref=ref,
         nthread=1,

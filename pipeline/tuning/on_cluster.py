@@ -9,11 +9,11 @@ from distributed import Client, Future
 
 from pipeline.backtest.known import Known
 from pipeline.learning.boosting import PARAMETERS
-from pipeline.learning.rows import EMPTY_PER_INCIDENT, Rows
+from pipeline.learning.rows import EMPTY_PER_INCIDENT, Rows, rows_by_night
 from pipeline.learning.train import spread
 from pipeline.replay import BLOCK_NIGHTS, Block, cut_blocks
 from pipeline.tuning.folds import Fold
-from pipeline.tuning.growing import Grown, Growth, grow, night_rows
+from pipeline.tuning.growing import Grown, Growth, grow
 from pipeline.tuning.trial import Trial
 
 MOST_ROUNDS = 2.5  # times model.rounds
@@ -39,13 +39,15 @@ class Grower:
         until: float,
     ) -> None:
         self._client, self._config, self._until = client, known.config, until
+        edges = known.city.context.edges(nights[-1])
         city = client.scatter(known.city, broadcast=True, hash=False)
         blocks = spread(client, cut_blocks(known.city, known.arrivals, nights))
         oldest = min(fold.first for fold in folds) // BLOCK_NIGHTS
         self._since = oldest * BLOCK_NIGHTS
 
         def rows(members: tuple[int, ...], of: Sequence[Future[Block]], empties: float) -> Parts:
-            return [client.submit(night_rows, city, block, members, empties) for block in of]
+            how = members, empties, edges
+            return [client.submit(rows_by_night, city, block, *how) for block in of]
 
         targets = members.items()
         self._fitted = {name: rows(of, blocks, FITTED_EMPTIES) for name, of in targets}

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from distributed import Client, LocalCluster
 
 from forecasts.counting import CountLaw, CountLaws
 from pipeline.baselines.recipe import BASELINES
+from pipeline.context.context import NOTHING
 from pipeline.errors import ConfigError
 from pipeline.learning.features import FEATURE_NAMES, MISSING
 from pipeline.learning.fit import fit_booster
@@ -130,8 +133,15 @@ def test_a_model_with_other_features_is_refused() -> None:
     names = [*FEATURE_NAMES[:-1], "an_old_one"]
     matrix = xgboost.DMatrix(rows.codes, rows.counts, missing=MISSING, feature_names=names)
     old = xgboost.train({"objective": "count:poisson"}, matrix, 1)
+    night: Any = SimpleNamespace(context=NOTHING)
     with pytest.raises(ConfigError, match="other features"):
-        predict(old, None)  # type: ignore[arg-type]
+        predict(old, night)
+
+
+def test_a_model_of_other_tables_is_passed_over(tmp_path: Path) -> None:
+    save_model(tmp_path, Model("all", MADE, "blend", FITTED, booster()), "abc")
+    assert find_model(tmp_path, "all", "abc", MADE, 28) is not None
+    assert find_model(tmp_path, "all", "abc", MADE, 28, (*FEATURE_NAMES, "weather.rain")) is None
 
 
 def test_a_model_of_another_form_or_of_an_older_version_is_passed_over(

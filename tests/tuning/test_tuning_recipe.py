@@ -160,7 +160,8 @@ def test_a_backtest_starts_anew_where_a_search_changes_its_refits(config: Config
     plan = Schedule(Request(date(2024, 4, 1), date(2024, 4, 30)), known.until, periods, ())
 
     def boosting() -> list[Any]:
-        return key_of(config, plan, known.city.cell_keys, known.arrivals)["boosting"]
+        city = known.city
+        return key_of(config, plan, city.cell_keys, known.arrivals, city.context)["boosting"]
 
     before = boosting()
     tune(config, 2)

@@ -198,7 +198,7 @@ def gain_by(subject: Subject) -> str:
                 axes.plot(x, value, color=shown.colour, label=shown.label)
                 axes.fill_between(x, low, high, color=shown.colour, alpha=0.2, linewidth=0)
             axes.set_xlabel(label)
-            axes.set_xlim(0, len(value))
+            axes.set_xlim(0, len(subject.found["gain_by"][best][key]["value"]))
         figure.axes[0].set_ylabel("nats per incident over the best baseline")
         legend(figure)
     return svg[0]

@@ -110,15 +110,21 @@ def key_of(
         "incidents": digest(cells, arrivals),
         "form of the sums": TALLY_FORM,
         "form of the models": FORM,
-        "boosting": [_boosting(config, period.refit) for period in schedule.periods],
+        "boosting": _boosting(config, schedule),
         "features": list(feature_names(context)),
         "tables": context.digest(schedule.nights[-1]),
     }
 
 
-def _boosting(config: Config, refit: datetime) -> dict[str, Any]:
-    found = boosting_at(config, refit)
-    return {target: found.describe(target) for target in config.targets}
+def _boosting(config: Config, schedule: Schedule) -> list[dict[str, Any]]:
+    """What boosters are grown with, and since which refit."""
+    found: list[dict[str, Any]] = []
+    for period in schedule.periods:
+        at = boosting_at(config, period.refit)
+        how = {"parameters": dict(at.parameters), "rounds": dict(at.rounds)}
+        if not found or found[-1] != {"since": found[-1]["since"], **how}:
+            found.append({"since": period.refit.isoformat(), **how})
+    return found
 
 
 def digest(cells: Any, arrivals: Arrivals) -> str:

@@ -59,8 +59,8 @@ def run_backtest(
         with folder.locked():
             backtest = collect(read_known(config), request, folder, say)
             summary = summarize(backtest)
-            write_whole(folder.root / PAGE, page(backtest, summary).encode())
             write_whole(folder.root / RECORD, json.dumps(summary, indent=1).encode())
+            write_whole(folder.root / PAGE, page(backtest, summary).encode())
     return summary
 
 

@@ -52,7 +52,8 @@ def _past(night: Night, block: Block) -> PastNight:
 
 def _without_slots(state: State) -> State:
     """Slots are most of a state's memory, and ninety states are held at once."""
-    return replace(state, slot=state.slot[:, :, :0], slot_count=state.slot_count[..., :0])
+    slot, count = state.slot[:, :, :0].copy(), state.slot_count[..., :0].copy()
+    return replace(state, slot=slot, slot_count=count)  # a view would keep the whole alive
 
 
 def evidence(past: Sequence[PastNight], parts_of: Callable[[Night], Parts]) -> Evidence:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from grids.cube import read_info
-from grids.hours import EPOCH, HOUR, latest_cutoff
+from grids.hours import EPOCH, HOUR, HourRange, latest_cutoff
 from grids.snapshots import BRANCH, open_repository
 from pipeline.baselines.recipe import REFERENCE, Forecaster, forecaster
 from pipeline.city import make_city
@@ -50,11 +49,13 @@ def run_demo(out: Path, now: datetime, city: DemoCity | None = None) -> Outcome:
         write_feed(city, out / "feed", versions)
     end = EPOCH + city.hours.stop * HOUR
     outcome = run_night(config, now, latest_cutoff(end, config.cutoff, config.zone))
+    cutoff = datetime.fromisoformat(outcome.manifest["as_of"])
+    expected = cache(partial(expected_given, city, versions))  # the same nights for every target
     for model in outcome.manifest["models"]:
-        cutoff = datetime.fromisoformat(outcome.manifest["as_of"])
         if model.get("holdout"):
-            truth = score_truth(config, city, versions, model["target"], cutoff)
-            model["holdout"] = {**model["holdout"], TRUTH: truth}
+            truth = truth_of(expected, config.targets[model["target"]])
+            scores = score_beside(config, city, model["target"], cutoff, {TRUTH: truth})
+            model["holdout"] = {**model["holdout"], **scores}
     return outcome
 
 
@@ -62,14 +63,6 @@ def demo_config(out: Path) -> Config:
     """The shipped configuration of the demo city, with everything below ``out``."""
     os.environ["HEXCAST_DEMO"] = str(out.absolute())
     return load_config(CONFIGS / "demo.yaml")
-
-
-def score_truth(
-    config: Config, demo: DemoCity, versions: pd.DataFrame, target: str, cutoff: datetime
-) -> dict[str, Any]:
-    """Scores of the truth on the nights that the target's candidate was held to."""
-    truth = truth_of(demo, versions, config.targets[target])
-    return score_beside(config, demo, target, cutoff, {TRUTH: truth})[TRUTH]
 
 
 def score_beside(
@@ -89,15 +82,20 @@ def score_beside(
     members = tuple(info.categories.index(group) for group in config.targets[target])
     blocks = cut_blocks(place, known, nights)
     one_district = np.zeros(len(info.grid), np.int64)
-    return judge(place, blocks, nights, members, rivals, one_district).scores
+    scores = judge(place, blocks, nights, members, rivals, one_district).scores
+    return {name: scores[name] for name in more}
 
 
-def truth_of(demo: DemoCity, versions: pd.DataFrame, groups: tuple[str, ...]) -> Forecaster:
-    """The process run forward from what was known at a night's cutoff, as a forecaster."""
+def truth_of(
+    expected: Callable[[datetime, HourRange], Floats], groups: tuple[str, ...]
+) -> Forecaster:
+    """The process run forward from what was known at a night's cutoff, as a forecaster.
+
+    ``expected``: of a cutoff and the hours ahead, (cell, hour, category) incidents.
+    """
     kinds = [place for place, kind in enumerate(CATEGORIES) if kind.group in groups]
 
     def truth(night: Night) -> Floats:
-        expected = expected_given(demo, versions, night.state.as_of, night.hours)
-        return np.asarray(expected[:, :, kinds].sum(axis=2))
+        return np.asarray(expected(night.state.as_of, night.hours)[:, :, kinds].sum(axis=2))
 
     return truth

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from pipeline.context.calendar import Calendar, since_first_or_fifteenth
 from pipeline.context.context import Context
+from pipeline.context.tables import LEVELS
 from pipeline.delay import DELAY_EDGES
 from pipeline.night import LONG, MONTH, QUARTER, WEEK, YEAR, Night
 from pipeline.state import HOUR_SLOT_OF, PART_SLOT_OF, Floats
 
 MISSING = 255  # the code of a missing value, which only columns of tables have
-LEVELS = 250
 LEAST_EXPECTED = 1e-9  # where nothing at all is known
 THREE_DAYS = int(np.searchsorted(DELAY_EDGES, 72.0))
 

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grids.hours import HourRange
-from pipeline.learning.features import NO_EDGES, Edges, build_features, features_of, start
+from pipeline.learning.features import (
+    LEAST_EXPECTED,
+    NO_EDGES,
+    Edges,
+    build_features,
+    features_of,
+    start,
+)
 from pipeline.night import Night
 from pipeline.replay import Block, City, counts_of, nights_of
 from pipeline.state import Floats
@@ -89,7 +96,7 @@ def sampling_shares(night: Night, empty_per_incident: float) -> Floats:
     more of a cell that has many. Estimates from k empty ones for each incident spread as if there
     were 1 + 1 / k times fewer incidents.
     """
-    expected = night.blend
+    expected = np.maximum(night.blend, LEAST_EXPECTED)
     share = empty_per_incident * (EVEN * expected.mean() + (1 - EVEN) * expected)
     return np.asarray(np.minimum(share, 1.0))
 

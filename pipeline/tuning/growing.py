@@ -103,7 +103,7 @@ class _Watch(xgboost.callback.TrainingCallback):
     def __init__(self, nights: Sequence[Rows], growth: Growth) -> None:
         super().__init__()
         rows = joined(nights)
-        self._growth = growth
+        self._growth, self._nights = growth, len(nights)
         self._night = np.repeat(np.arange(len(nights)), [len(each.counts) for each in nights])
         self._counts, self._weights = rows.counts.astype(np.float64), rows.weights
         self._log_factorials = gammaln(self._counts + 1)
@@ -113,8 +113,8 @@ class _Watch(xgboost.callback.TrainingCallback):
     def score(self, expected: Floats, _: xgboost.DMatrix) -> tuple[str, float]:
         """XGBoost's form of a metric: the log score of all held nights."""
         each = xlogy(self._counts, expected) - expected - self._log_factorials
-        scores = np.bincount(self._night, self._weights * each).astype(np.float64)
-        self.scores.append(scores)
+        scores = np.bincount(self._night, self._weights * each, minlength=self._nights)
+        self.scores.append(scores.astype(np.float64))
         return "log_score", float(self.scores[-1].sum())
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002

@@ -16,7 +16,7 @@ from grids.hours import latest_cutoff
 from pipeline.backtest.folder import digest, write_whole
 from pipeline.backtest.known import Known, read_known
 from pipeline.config import Config
-from pipeline.enough import require_history
+from pipeline.enough import require_enough
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.learning.boosting import default_boosting, is_current, tuning_path
 from pipeline.learning.features import FEATURE_NAMES
@@ -85,8 +85,8 @@ def _plan(config: Config, cutoff: datetime, minutes: float) -> Task:
     require_device(config)
     known = read_known(config).at(cutoff)
     spec = known.city.spec
-    require_history(int(known.arrivals.events.sign.sum()), spec.started, cutoff)
     state = advance(empty_state(spec), known.arrivals, cutoff, spec)
+    require_enough(state, spec.started)
     nights = plan_nights(config, known.city, state).fit
     folds = plan_folds(nights, config.horizon_days)
     members = {
@@ -111,6 +111,7 @@ def _begin(task: Task, path: Path, say: Say) -> dict[str, Any]:
     key = {
         "incidents": digest(known.city.cell_keys, known.arrivals),
         "folds": [fold.describe(task.nights) for fold in task.folds],
+        "tables": known.city.context.digest(task.cutoff),
         "space": {name: repr(distribution) for name, distribution in SPACE.items()},
     }
     if path.exists():
@@ -157,7 +158,6 @@ def _search(task: Task, record: dict[str, Any], path: Path, most_trials: int, sa
             say(trial_line(trial))
         said = len(record["trials"])
 
-    record |= {"finished": False, "minutes": task.minutes}
     with LazyCluster(task.known.config.cluster, path.parent) as cluster:
         grower = Grower(cluster.client, task.known, task.members, task.nights, task.folds, until)
         say(f"rows of {len(task.nights)} nights, {grower.at_once} trials at a time")
@@ -170,5 +170,5 @@ def _search(task: Task, record: dict[str, Any], path: Path, most_trials: int, sa
     chosen = choose(record["trials"])
     named = ("number", "parameters", "rounds", "gain")
     record["chosen"] = {name: chosen[name] for name in named} if chosen else None
-    record["finished"] = True
+    record |= {"finished": True, "minutes": task.minutes}
     keep()

@@ -7,17 +7,23 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
-from past import NIGHTS, RECORD, few_nights
+from past import LAWS, NIGHTS, RECORD, few_nights, reference
 from rich.console import Console
 
-from pipeline.backtest.known import Backtest
+from pipeline.backtest import recipe
+from pipeline.backtest.folder import Folder
+from pipeline.backtest.known import Backtest, Known
 from pipeline.backtest.page import introduction, page
+from pipeline.backtest.recipe import collect
+from pipeline.backtest.rivals import ISSUED, MODEL, Rivals
 from pipeline.backtest.schedule import Period
 from pipeline.backtest.summary import summarize
 from pipeline.backtest.table import WIDTH, show
+from pipeline.baselines.recipe import REFERENCE
 
 
 def printed(summary: dict[str, Any]) -> str:
@@ -181,3 +187,17 @@ def test_the_page_says_in_words_who_wins(summary: dict[str, Any]) -> None:
         assert "<b>all</b>: what was issued cannot be told from" in introduction(changed)
     changed["targets"]["all"]["best_baseline"] = "blend"
     assert "what was issued is the best baseline, blend" in introduction(changed)
+
+
+def test_a_city_whose_reference_is_issued_and_best_has_its_page(
+    backtest: Backtest, html: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing was made but the reference, every line of the plots is the same one."""
+
+    def alone(known: Known, *_: Any) -> list[Rivals]:
+        forecasters = dict.fromkeys((REFERENCE, MODEL, ISSUED), reference)
+        return [Rivals(target, forecasters, LAWS, RECORD) for target in known.config.targets]
+
+    monkeypatch.setattr(recipe, "make_rivals", alone)
+    made = collect(backtest.known, backtest.schedule.request, Folder(tmp_path), str)
+    assert page(made, summarize(made)).count("<svg") == html.count("<svg")

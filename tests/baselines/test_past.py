@@ -34,6 +34,7 @@ def test_a_past_night_holds_its_counts_and_sees_what_the_night_saw() -> None:
         np.testing.assert_array_equal(past.night.rates, night.rates)
         np.testing.assert_array_equal(past.night.recent.cell, night.recent.cell)
         assert past.night.state.slot.size == 0
+        assert past.night.state.slot.base is None, "a view keeps the whole array"
 
 
 def test_evidence_is_the_forecasts_where_incidents_fell_and_their_sums() -> None:

@@ -165,9 +165,15 @@ def test_a_backtest_starts_anew_where_a_search_changes_its_refits(config: Config
 
     before = boosting()
     tune(config, 2)
+    path = tuning_path(config, CUTOFF)
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps({**kept, "chosen": None}))
+    assert boosting() == before
+    path.write_text(json.dumps({**kept, "chosen": {"parameters": {"eta": 0.1}, "rounds": {}}}))
     after = boosting()
+    assert [each["since"] for each in before] == [midnight(109).isoformat()]
     assert after[0] == before[0]
-    assert after[1] != before[1]
+    assert [each["since"] for each in after] == [midnight(day).isoformat() for day in (109, 111)]
 
 
 def test_rounds_are_found_beyond_those_configured(config: Config) -> None:

@@ -74,7 +74,8 @@ def nights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         patch.setenv("HEXCAST_DATA", str(DATA.absolute()))
         whole = load_config(ROOT / "configs" / f"{city.name}.yaml", root)
     # A year and fewer trees: what is tested here is the way of the data, and not how far it goes.
-    light = whole.model.model_copy(update={"nights": 450, "rounds": 100})
+    update = {"nights": 450, "rounds": 100, "empty_rows": 800_000}
+    light = whole.model.model_copy(update=update)
     config = whole.model_copy(update={"model": light})
     first, second = (run_night(config, NOW, pd.Timestamp(at)) for at in city.nights)
     return Nights(city, root, first, second)

@@ -79,37 +79,31 @@ def _local(times: pd.Series) -> pd.Series:
 
 def small_config(folder: Path, rows: pd.DataFrame, **changes: Any) -> Config:
     """The rows written below ``folder``, and a configuration that reads them."""
-    (folder / "in").mkdir(parents=True, exist_ok=True)
-    rows.to_csv(folder / "in" / "incidents.csv", index=False)
-    values: dict[str, Any] = {
-        "name": "small",
-        "timezone": "America/Denver",
-        "cutoff": "00:00",
-        "source": {
-            "path": "in/*.csv",
-            "start": START.date(),
-            "date_formats": ["%Y-%m-%d %H:%M"],
-            "columns": COLUMNS,
-        },
-        "grid": {"bounds": BOUNDS},
-        "groups": {"violent": {"categories": ["assault"]}, "property": {"categories": ["theft"]}},
-        "targets": {"all": ["violent", "property", "other"], "violent": ["violent"]},
-        "model": {"rounds": 150, "holdout_nights": 14},
-        "output": {"path": "store"},
-    }
+    values = _small(folder, rows)
+    values["groups"]["property"] = {"categories": ["theft"]}
+    values["targets"] = {"all": ["violent", "property", "other"], "violent": ["violent"]}
+    values["model"] = {"rounds": 150, "holdout_nights": 14}
     return parse_config(values | changes, folder / "small.yaml")
 
 
 def small_file(folder: Path, rows: pd.DataFrame, **changes: Any) -> Path:
     """The same with one target, as a file that a user would have written."""
-    small_config(folder, rows)
-    values: dict[str, Any] = {
+    path = folder / "small.yaml"
+    values = _small(folder, rows)
+    path.write_text(yaml.safe_dump(values | changes))
+    return path
+
+
+def _small(folder: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    (folder / "in").mkdir(parents=True, exist_ok=True)
+    rows.to_csv(folder / "in" / "incidents.csv", index=False)
+    return {
         "name": "small",
         "timezone": "America/Denver",
         "cutoff": "00:00",
         "source": {
             "path": "in/*.csv",
-            "start": "2024-01-01",
+            "start": START.date().isoformat(),
             "date_formats": ["%Y-%m-%d %H:%M"],
             "columns": dict(COLUMNS),
         },
@@ -118,9 +112,6 @@ def small_file(folder: Path, rows: pd.DataFrame, **changes: Any) -> Path:
         "targets": {"violent": ["violent"]},
         "output": {"path": "store"},
     }
-    path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump(values | changes))
-    return path
 
 
 def reported_at(rows: pd.DataFrame) -> pd.Series:

@@ -9,14 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grids.hours import HourRange
-from pipeline.learning.features import (
-    LEAST_EXPECTED,
-    NO_EDGES,
-    Edges,
-    build_features,
-    features_of,
-    start,
-)
+from pipeline.learning.features import NO_EDGES, Edges, build_features, features_of, start
 from pipeline.night import Night
 from pipeline.replay import Block, City, counts_of, nights_of
 from pipeline.state import Floats
@@ -96,8 +89,10 @@ def sampling_shares(night: Night, empty_per_incident: float) -> Floats:
     more of a cell that has many. Estimates from k empty ones for each incident spread as if there
     were 1 + 1 / k times fewer incidents.
     """
-    expected = np.maximum(night.blend, LEAST_EXPECTED)
-    share = empty_per_incident * (EVEN * expected.mean() + (1 - EVEN) * expected)
+    expected = night.blend
+    # As if one incident were expected at least: a night of which nothing is known keeps its share.
+    even = max(expected.mean(), 1 / expected.size)
+    share = empty_per_incident * (EVEN * even + (1 - EVEN) * expected)
     return np.asarray(np.minimum(share, 1.0))
 
 

@@ -118,7 +118,8 @@ def _begin(task: Task, path: Path, say: Say) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(path.read_text())
         if is_current(record) and record["made_from"] == key:
             # What the time was too short for is tried again.
-            record["trials"] = [t for t in record["trials"] if t["state"] != "out of time"]
+            kept = [trial for trial in record["trials"] if trial["state"] != "out of time"]
+            record["trials"] = [{**trial, "number": at} for at, trial in enumerate(kept)]
             say(f"goes on after {len(record['trials'])} trials, {record['seconds']:.0f} s")
             return record
         say(f"{path} was made from other data or by another version: it starts anew")

@@ -174,7 +174,7 @@ def test_nothing_is_read_twice(store, monkeypatch):
     commit(store, [revision("a", 0, 1)], ((7, "no time", "r"),))
     Keys.of(store, "r")
     monkeypatch.setattr(module, "_read", lambda *_: pytest.fail("a file was read again"))
-    Keys.of(store, "r")
+    assert Keys.of(store, "r").latest(text("a"))["revision"].tolist() == [0]
 
 
 def test_an_index_of_another_silver_is_forgotten(tmp_path, store):

@@ -21,7 +21,12 @@ from grids.hexgrid import HexGrid
 from grids.hours import EPOCH, HOUR
 from pipeline.config import Config
 from pipeline.learning.features import FEATURE_NAMES, night_codes
-from pipeline.learning.rows import empty_per_incident, training_rows
+from pipeline.learning.rows import (
+    EVEN,
+    empty_per_incident,
+    sampling_shares,
+    training_rows,
+)
 from pipeline.night import Night, Place
 from pipeline.nightly import run_night
 from pipeline.replay import (
@@ -213,3 +218,13 @@ def test_sampled_rows_stand_for_all(known: tuple[City, Arrivals]) -> None:
 )
 def test_a_large_city_takes_fewer_empty_hours_for_an_incident(incidents: int, taken: float) -> None:
     assert empty_per_incident(incidents, 1_000_000) == taken
+
+
+def test_a_night_of_which_nothing_is_known_keeps_its_empty_hours(
+    known: tuple[City, Arrivals],
+) -> None:
+    city, arrivals = known
+    nothing = arrivals.until(city.spec.started)
+    night = night_at(city, empty_state(city.spec), nothing, (0,))
+    assert not night.blend.any()
+    assert sampling_shares(night, 20.0).sum() == pytest.approx(20 * EVEN)

@@ -21,6 +21,7 @@ from pipeline.clocks import own_clock, smoothed, week_factors
 from pipeline.context.context import NOTHING, Context
 from pipeline.delay import exposures, reported_share
 from pipeline.drift import adapted
+from pipeline.season import at_decayed, at_hours, seasons
 from pipeline.silver import Arrivals
 from pipeline.state import (
     DAY_SLOT_OF,
@@ -111,14 +112,26 @@ class Night:
         )
 
     @cached_property
+    def season(self) -> Floats:
+        """(half-life,) the season of the hours ahead against that of the incidents in the rates."""
+        began, now = self.spec.started, self.state.as_of
+        daily = self.state.daily[:, self.members].sum(axis=1)
+        of_year = seasons(daily, self.shares, began, now)
+        then = at_decayed(of_year, self.shares, HALF_LIVES, began, now)
+        return np.asarray(at_hours(of_year, self.hours.values) / then)
+
+    @cached_property
     def adapted(self) -> Floats:
         """(cell,) how far the target's rate has moved from the long-run one, as a factor.
 
-        From the three years to the year, the quarter, the month and the week.
+        From the three years to the year, the quarter, the month and the week, each brought to the
+        season of the hours ahead.
         """
         places = (np.zeros(len(self.rates), np.int64), self.place.parent)
         steps = [YEAR, QUARTER, MONTH, WEEK]
-        return adapted(self.rates[:, LONG], self.rates[:, steps], self._exposure[steps], places)
+        rates, exposure = self.rates * self.season, self._exposure[:LONG] / self.season[:LONG]
+        moved = adapted(rates[:, LONG], rates[:, steps], exposure[steps], places)
+        return np.asarray(self.season[LONG] * moved)
 
     @cached_property
     def all_rates(self) -> Floats:
@@ -128,12 +141,14 @@ class Night:
     @cached_property
     def slot_rates(self) -> Floats:
         """(cell, slot) the target's rate in each local hour of day and part of week, per hour."""
-        return self._slot_rates(LONG_SLOT)
+        return self.slot_counts / self._slot_hours(LONG_SLOT)
 
-    def _slot_rates(self, half_life: int) -> Floats:
+    def _slot_hours(self, half_life: int) -> Floats:
         exposure = self.state.slot_exposure[:, half_life] * self._reported[half_life]
-        counts = self.state.slot[..., half_life][:, self.members].sum(axis=1)
-        return np.asarray(counts / np.maximum(exposure, 1e-9))
+        return np.asarray(np.maximum(exposure, 1e-9))
+
+    def _slot_counts(self, half_life: int) -> Floats:
+        return np.asarray(self.state.slot[..., half_life][:, self.members].sum(axis=1))
 
     @cached_property
     def hour_rates(self) -> Floats:
@@ -184,7 +199,7 @@ class Night:
     @cached_property
     def slot_counts(self) -> Floats:
         """(cell, slot) decayed numbers of the target's incidents."""
-        return np.asarray(self.state.slot[..., LONG_SLOT][:, self.members].sum(axis=1))
+        return self._slot_counts(LONG_SLOT)
 
     @cached_property
     def own_hours(self) -> Floats:
@@ -232,7 +247,8 @@ class Night:
     @cached_property
     def blend(self) -> Floats:
         """(cell, hour) expected count: 0.7 reference + 0.3 the cell's own hours of half a year."""
-        hours = smoothed(self._slot_rates(HALF_YEAR)[:, :HOUR_SLOTS])
+        rates = self._slot_counts(HALF_YEAR) / self._slot_hours(HALF_YEAR)
+        hours = smoothed(rates[:, :HOUR_SLOTS])
         return 0.7 * self.reference + 0.3 * self.over_hours(hours, HOUR_SLOT_OF)
 
     @cached_property

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from grids.hours import EPOCH, HOUR, HOURS_OF_WEEK, HourRange, hours_of_week, hours_to_times
 from pipeline.delay import DELAY_DAYS, DELAY_EDGES, count_delays
+from pipeline.season import SEASON_DAYS, count_days
 from pipeline.silver import Arrivals
 
 Floats = NDArray[np.float64]
@@ -42,7 +43,9 @@ SLOTS_OF = (HOUR_SLOT_OF, PART_SLOT_OF, DAY_SLOT_OF)
 
 # Names what is kept: sums of another form are of no use.
 STATE_FORM = hashlib.sha256(
-    repr([HALF_LIVES, SLOT_HALF_LIVES, WEEK_HALF_LIFE, SLOTS, DELAY_DAYS, DELAY_EDGES]).encode()
+    repr(
+        [HALF_LIVES, SLOT_HALF_LIVES, WEEK_HALF_LIFE, SLOTS, DELAY_DAYS, DELAY_EDGES, SEASON_DAYS]
+    ).encode()
 ).hexdigest()[:12]
 
 
@@ -70,7 +73,7 @@ class State:
     them. ``slot_exposure`` (slot, half-life) and ``week_exposure`` (hour of week,): decayed numbers
     of times that this local hour occurred, so that days of 23 and 25 hours come out right.
     ``delay`` (day modulo DELAY_DAYS, age bin): incidents by day of occurrence and delay of the
-    first report.
+    first report. ``daily`` (day modulo SEASON_DAYS, category): incidents by day of occurrence.
     """
 
     as_of: datetime
@@ -83,6 +86,7 @@ class State:
     slot_exposure: Floats
     week_exposure: Floats
     delay: Ints
+    daily: Ints
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """The arrays by name, to store or compare."""
@@ -108,6 +112,7 @@ def empty_state(spec: StateSpec) -> State:
         slot_exposure=np.zeros((SLOTS, len(SLOT_HALF_LIVES))),
         week_exposure=np.zeros(HOURS_OF_WEEK),
         delay=np.zeros((DELAY_DAYS, len(DELAY_EDGES) + 1), np.int64),
+        daily=np.zeros((SEASON_DAYS, kinds), np.int64),
     )
 
 
@@ -150,6 +155,7 @@ def advance(state: State, arrivals: Arrivals, cutoff: datetime, spec: StateSpec)
         slot_exposure=slot_exposure,
         week_exposure=week_exposure,
         delay=count_delays(state.delay, arrivals, state.as_of, cutoff),
+        daily=count_days(state.daily, arrivals, state.as_of, cutoff),
     )
 
 

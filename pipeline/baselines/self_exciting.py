@@ -151,8 +151,8 @@ def fit_branching(mean: Evidence, at: Floats, total: float) -> tuple[float, Floa
     """Log score and weights (the mean's parts, then the branching ratio) of greatest likelihood.
 
     ``at`` (slot,), ``total``: the excess where incidents fell, and in all. The likelihood is
-    concave in the weights, so that any way up leads to its top. Where the way is lost, the weights
-    that it began from, and a note; else the note is empty.
+    concave in the weights, so that any way up leads to its top. Where the way is lost, the best
+    weights on it, and a note; else the note is empty.
     """
     from scipy.optimize import minimize  # not needed to forecast
 
@@ -184,9 +184,13 @@ def fit_branching(mean: Evidence, at: Floats, total: float) -> tuple[float, Floa
         constraints=one,
         options={"ftol": 1e-9},
     )
-    if not found.success:
-        note = f"the weights are those that the fit began from: it failed ({found.message})"
-        return -loss(start)[0] * incidents, start, note
     weights = np.maximum(found.x, 0.0)
     weights[:-1] /= weights[:-1].sum()
-    return -float(found.fun) * incidents, weights, ""
+    reached, began = loss(weights)[0], loss(start)[0]
+    if found.success:
+        return -reached * incidents, weights, ""
+    if np.isfinite(reached) and reached < began:
+        note = f"the weights are as far as the fit came ({found.message})"
+        return -reached * incidents, weights, note
+    note = f"the weights are those that the fit began from: it failed ({found.message})"
+    return -began * incidents, start, note

@@ -20,7 +20,7 @@ from forecasts.scores import poisson_log_score
 from grids.counts import Events
 from grids.hours import EPOCH, HOUR
 from pipeline.baselines import self_exciting
-from pipeline.baselines.past import evidence, past_nights
+from pipeline.baselines.past import Evidence, evidence, past_nights
 from pipeline.baselines.self_exciting import (
     UNFITTED,
     excess_parts,
@@ -153,8 +153,9 @@ def test_no_other_branching_is_likelier(excited: Arrivals) -> None:
     assert 0 < weights[-1] < 0.9
 
 
-def test_where_the_fit_is_lost_the_weights_are_those_it_began_from(
-    excited: Arrivals, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("astray", [False, True])
+def test_where_the_fit_is_lost_the_best_weights_on_its_way_are_taken(
+    excited: Arrivals, monkeypatch: pytest.MonkeyPatch, astray: bool
 ) -> None:
     from scipy import optimize
 
@@ -166,17 +167,27 @@ def test_where_the_fit_is_lost_the_weights_are_those_it_began_from(
     minimize = optimize.minimize
 
     def hasty(*arguments: object, options: dict, **named: object) -> object:
-        return minimize(*arguments, options=options | {"maxiter": 1}, **named)
+        found = minimize(*arguments, options=options | {"maxiter": 1}, **named)
+        if astray:
+            found.x = np.full_like(found.x, np.nan)
+        return found
 
     monkeypatch.setattr(optimize, "minimize", hasty)
     score, weights, note = fit_branching(mean, excess.at[:, 0], excess.totals[0])
-    assert weights.tolist() == [0.25, 0.25, 0.25, 0.25, 0.1]
-    assert "it failed (Iteration limit reached)" in note
-    usual = mean.at @ weights[:-1]
-    expected = np.maximum(usual + 0.1 * excess.at[:, 0], 0.1 * usual)
-    total = mean.totals @ weights[:-1] + 0.1 * excess.totals[0]
-    assert score == pytest.approx(mean.count @ np.log(expected) - total)
-    assert score < best
+    start = [0.25, 0.25, 0.25, 0.25, 0.1]
+    assert (weights.tolist() == start) == astray
+    assert ("it failed" if astray else "as far as") in note
+    assert "(Iteration limit reached)" in note
+    began, reached = (log_score(mean, excess, at) for at in (np.array(start), weights))
+    assert score == pytest.approx(reached)
+    assert (began if astray else began + 1e-6) <= score < best
     monkeypatch.setattr(self_exciting, "MEMORIES", (3.0,))
     monkeypatch.setattr(self_exciting, "SIGMAS", (0.0, 150.0))
     assert fit_self_exciting(past)["note"] == note
+
+
+def log_score(mean: Evidence, excess: Evidence, weights: np.ndarray) -> float:
+    usual = mean.at @ weights[:-1]
+    expected = np.maximum(usual + weights[-1] * excess.at[:, 0], 0.1 * usual)
+    total = mean.totals @ weights[:-1] + weights[-1] * excess.totals[0]
+    return float(mean.count @ np.log(expected) - total)

@@ -23,7 +23,8 @@ def week_factors(counts: Floats, exposure: Floats) -> Floats:
 
 def own_clock(
     counts: Floats,
-    week: Floats,
+    rates: Floats,
+    clocks: Floats,
     at: NDArray[np.int64],
     exposure: Floats,
     prior: float,
@@ -31,12 +32,12 @@ def own_clock(
 ) -> Floats:
     """(cell, slot) how much of a cell's incidents fall into a slot, against what is expected.
 
-    ``counts``: (cell, slot) decayed incidents; ``week``: (cell, hour of week) the rate expected;
-    ``at``: (hour of week,) its slot; ``exposure``: (slot,) hours seen. Drawn to 1 as by ``prior``
-    incidents; ``smooth``: over three slots with weights 1, 2, 1.
+    ``counts``: (cell, slot) decayed incidents; ``rates`` (cell, group) x ``clocks`` (group, hour of
+    week): what is expected; ``at``: (hour of week,) its slot; ``exposure``: (slot,) hours seen.
+    Drawn to 1 as by ``prior`` incidents; ``smooth``: over three slots with weights 1, 2, 1.
     """
     members = np.equal.outer(at, np.arange(len(exposure))) / np.bincount(at)
-    share = week @ (members * exposure)
+    share = rates @ (clocks @ (members * exposure))
     total = counts.sum(axis=1) + 0.5
     expected = share * (total / (share.sum(axis=1) + 1e-12))[:, None]
     if smooth:

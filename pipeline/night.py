@@ -148,7 +148,7 @@ class Night:
         return np.asarray(np.maximum(exposure, 1e-9))
 
     def _slot_counts(self, half_life: int) -> Floats:
-        return np.asarray(self.state.slot[..., half_life][:, self.members].sum(axis=1))
+        return np.asarray(self.state.slot[half_life][:, self.members].sum(axis=1))
 
     @cached_property
     def hour_rates(self) -> Floats:
@@ -172,20 +172,23 @@ class Night:
         return self.week_factors[self.of_week]
 
     @cached_property
-    def _mixed_week(self) -> Floats:
-        """(cell, hour of week) rate by the target's groups, each with the city's clock of its own.
+    def _group_rates(self) -> Floats:
+        """(cell, group) long-run rates of the target's groups, per hour."""
+        return np.asarray(self.state.rate[:, self.members, LONG] / self._exposure[LONG])
+
+    @cached_property
+    def _group_clocks(self) -> Floats:
+        """(group, hour of week) the city's clock of each of the target's groups.
 
         A cell of bars and one of offices differ in what happens there, and so in when.
         """
-        rates = self.state.rate[:, self.members, LONG] / self._exposure[LONG]
         week, exposure = self.state.week, self.state.week_exposure
-        clocks = [week_factors(week[:, member], exposure) for member in self.members]
-        return np.asarray(rates @ np.array(clocks))
+        return np.array([week_factors(week[:, member], exposure) for member in self.members])
 
     @cached_property
     def mixture(self) -> Floats:
         """(cell, hour) expected count: every group's long-run rate x its own hour of week."""
-        return self._mixed_week[:, self.of_week]
+        return self._group_rates @ self._group_clocks[:, self.of_week]
 
     @cached_property
     def composed(self) -> Floats:
@@ -220,7 +223,8 @@ class Night:
         slots = np.unique(slot_of)
         at = np.searchsorted(slots, slot_of)
         exposure = self.state.slot_exposure[slots, LONG_SLOT]
-        ratio = own_clock(self.slot_counts[:, slots], self._mixed_week, at, exposure, prior, smooth)
+        usual = self._group_rates, self._group_clocks
+        ratio = own_clock(self.slot_counts[:, slots], *usual, at, exposure, prior, smooth)
         return ratio[:, at[self.of_week]]
 
     @cached_property

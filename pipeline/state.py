@@ -68,7 +68,7 @@ class StateSpec:
 class State:
     """Everything that features and baselines know, as known at ``as_of`` (aware, UTC).
 
-    ``rate`` (cell, category, half-life), ``slot`` (cell, category, slot, half-life) and ``week``
+    ``rate`` (cell, category, half-life), ``slot`` (half-life, cell, category, slot) and ``week``
     (hour of week, category): decayed numbers of incidents; ``*_count``: how many incidents are in
     them. ``slot_exposure`` (slot, half-life) and ``week_exposure`` (hour of week,): decayed numbers
     of times that this local hour occurred, so that days of 23 and 25 hours come out right.
@@ -105,7 +105,7 @@ def empty_state(spec: StateSpec) -> State:
         as_of=spec.started,
         rate=np.zeros((cells, kinds, len(HALF_LIVES))),
         rate_count=np.zeros((cells, kinds), np.int64),
-        slot=np.zeros((cells, kinds, SLOTS, len(SLOT_HALF_LIVES))),
+        slot=np.zeros((len(SLOT_HALF_LIVES), cells, kinds, SLOTS)),
         slot_count=np.zeros((cells, kinds, SLOTS), np.int64),
         week=np.zeros((HOURS_OF_WEEK, kinds)),
         week_count=np.zeros((HOURS_OF_WEEK, kinds), np.int64),
@@ -168,19 +168,19 @@ def _tally(place: Ints, weight: Floats, like: NDArray[np.generic]) -> Floats:
 def _advance_slots(
     state: State, place: Ints, of_week: Ints, sign: Floats, age: Floats, elapsed: float
 ) -> tuple[Floats, Ints]:
-    slot = state.slot * 0.5 ** (elapsed / SLOT_HALF_LIVES)
-    count = state.slot_count.copy()
-    weights = sign * 0.5 ** (age / SLOT_HALF_LIVES[:, None])
+    slot, count = state.slot.copy(), state.slot_count.copy()
+    slot *= 0.5 ** (elapsed / SLOT_HALF_LIVES)[:, None, None, None]
     for slot_of in SLOTS_OF:
         at = place * SLOTS + slot_of[of_week]
         # Few slots change in a night: touch those alone.
         touched, where = np.unique(at, return_inverse=True)
-        for i, weight in enumerate(weights):
-            sums = np.bincount(where, weight, minlength=len(touched))
-            slot.reshape(-1, len(weights))[touched, i] += sums
-        changes = np.bincount(where, sign, minlength=len(touched))
-        count.reshape(-1)[touched] += changes.astype(np.int64)
-    slot[count == 0] = 0.0
+        changes = np.bincount(where, sign, minlength=len(touched)).astype(np.int64)
+        count.reshape(-1)[touched] += changes
+        emptied = touched[count.reshape(-1)[touched] == 0]
+        for sums, half_life in zip(slot.reshape(len(slot), -1), SLOT_HALF_LIVES, strict=True):
+            weight = sign * 0.5 ** (age / half_life)
+            sums[touched] += np.bincount(where, weight, minlength=len(touched))
+            sums[emptied] = 0.0
     return slot, count
 
 

@@ -52,7 +52,7 @@ def _past(night: Night, block: Block) -> PastNight:
 
 def _without_slots(state: State) -> State:
     """Slots are most of a state's memory, and ninety states are held at once."""
-    slot, count = state.slot[:, :, :0].copy(), state.slot_count[..., :0].copy()
+    slot, count = state.slot[..., :0].copy(), state.slot_count[..., :0].copy()
     return replace(state, slot=slot, slot_count=count)  # a view would keep the whole alive
 
 

@@ -27,10 +27,12 @@ def fit_booster(
     parameters: Mapping[str, Any] = PARAMETERS,
     names: Sequence[str] = FEATURE_NAMES,
     edges: Edges = NO_EDGES,
+    threads: int | None = None,
 ) -> xgboost.Booster:
     """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster.
 
-    ``names``: of the features; ``edges``: those that tables were coded with, which it keeps.
+    ``names``: of the features; ``edges``: those that tables were coded with, which it keeps;
+    ``threads``: of every worker that has rows, by default its own.
     """
     matrix = xgboost.dask.DaskQuantileDMatrix(
         client,
@@ -42,10 +44,11 @@ def fit_booster(
         feature_names=list(names),
         max_bin=parameters["max_bin"],
     )
-    grown_with = {**parameters, "device": device}
+    grown_with = {**parameters, "device": device, "nthread": threads}
     trained = xgboost.dask.train(client, grown_with, matrix, num_boost_round=rounds)
     booster: xgboost.Booster = trained["booster"]
-    booster.set_param({"device": "cpu"})  # one night's rows are not worth a trip to the GPU
+    # One night's rows are not worth a trip to the GPU; threads are those of whoever forecasts.
+    booster.set_param({"device": "cpu", "nthread": 0})
     booster.set_attr(**{EDGES: json.dumps(dict(edges))})
     return booster
 

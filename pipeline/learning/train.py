@@ -35,6 +35,7 @@ from pipeline.learning.features import Edges, feature_names
 from pipeline.learning.fit import fit_booster
 from pipeline.learning.judging import Judged, judge
 from pipeline.learning.model import Model, predict
+from pipeline.learning.placing import Placing, place
 from pipeline.learning.plan import Plan, plan_nights
 from pipeline.learning.rows import Rows, empty_per_incident, training_rows
 from pipeline.replay import Block, City, cut_blocks
@@ -45,6 +46,18 @@ MIN_FIT_NIGHTS = 56
 MIN_FIT_INCIDENTS = 500
 MODEL = "model"
 BASELINE_BLOCKS = 4  # of the newest nights that baselines choose on: more than they look at
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which rows a target is learned from, and where they lie.
+
+    ``members``: the target's places on the category axis.
+    """
+
+    members: tuple[int, ...]
+    empty_per_incident: float
+    placing: Placing
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,10 @@ def train(
         since = plan.fit[0] if plan.fit else state.as_of
         incidents = count_incidents(arrivals, members, since)
         empties = empty_per_incident(incidents, config.model.empty_rows)
-        found.append(_train_one(config, target, state.as_of, members, empties, past))
+        rows = incidents * (1 + empties)
+        placing = place(client, rows, len(past.features), config.model.device)
+        sample = Sample(members, empties, placing)
+        found.append(_train_one(config, target, state.as_of, sample, past))
     return found
 
 
@@ -130,14 +146,15 @@ def _train_one(
     config: Config,
     target: str,
     cutoff: datetime,
-    members: tuple[int, ...],
-    empty_per_incident: float,
+    sample: Sample,
     past: Past,
 ) -> Model:
     began = perf_counter()
-    fit_rows = _rows(past.fit, members, empty_per_incident, past)
+    members = sample.members
+    fit_rows = _rows(past.fit, sample, past)
     size = _size(past.client, fit_rows)
-    candidate = _fit(config, target, fit_rows, size, past)
+    grow = partial(_grow, config, target, past, sample.placing.threads)
+    candidate = grow(fit_rows) if _is_enough(size) else None
     # On the newest nights, those judged included: they choose a few numbers each, and what that
     # gains is in their favour. So neither they nor an issued model is older than the other.
     newest = (*past.fit, *past.rest)[-BASELINE_BLOCKS:]
@@ -150,23 +167,18 @@ def _train_one(
         ).result()  # fmt: skip
     model = decide(target, cutoff, fitted, candidate, held)
     if model.wins:
-        rows = [*fit_rows, *_rows(past.rest, members, empty_per_incident, past)]
+        rows = [*fit_rows, *_rows(past.rest, sample, past)]
         size = _size(past.client, rows)
-        model = model.refitted(_grow(config, target, rows, past))
+        model = model.refitted(grow(rows))
     model.record["boosting"] = past.boosting.describe(target)
     model.record.update(describe(past.plan, size, perf_counter() - began))
     return replace(model, tuning=past.boosting.tuning)
 
 
-def _rows(
-    blocks: Sequence[Future[Block]],
-    members: tuple[int, ...],
-    empty_per_incident: float,
-    past: Past,
-) -> list[Future[Rows]]:
-    submit = past.client.submit
-    how = members, empty_per_incident, past.edges
-    return [submit(training_rows, past.city, block, *how) for block in blocks]
+def _rows(blocks: Sequence[Future[Block]], sample: Sample, past: Past) -> list[Future[Rows]]:
+    submit, how = past.client.submit, (sample.members, sample.empty_per_incident, past.edges)
+    made = [submit(training_rows, past.city, block, *how) for block in blocks]
+    return sample.placing.bring(past.client, made)
 
 
 def _size(client: Client, rows: Sequence[Future[Rows]]) -> dict[str, int]:
@@ -178,19 +190,17 @@ def _size_of(rows: Rows) -> dict[str, int]:
     return {"rows": len(rows.counts), "incidents": int(rows.counts.sum()), "nights": rows.nights}
 
 
-def _fit(
-    config: Config, target: str, rows: Sequence[Future[Rows]], size: Mapping[str, int], past: Past
-) -> xgboost.Booster | None:
-    """The candidate, or None where there is too little to learn from."""
-    if size["nights"] < MIN_FIT_NIGHTS or size["incidents"] < MIN_FIT_INCIDENTS:
-        return None
-    return _grow(config, target, rows, past)
+def _is_enough(size: Mapping[str, int]) -> bool:
+    """To learn from."""
+    return size["nights"] >= MIN_FIT_NIGHTS and size["incidents"] >= MIN_FIT_INCIDENTS
 
 
-def _grow(config: Config, target: str, rows: Sequence[Future[Rows]], past: Past) -> xgboost.Booster:
+def _grow(
+    config: Config, target: str, past: Past, threads: int | None, rows: Sequence[Future[Rows]]
+) -> xgboost.Booster:
     found = past.boosting
     how = found.rounds[target], config.model.device, found.parameters, past.features, past.edges
-    return fit_booster(past.client, rows, *how)
+    return fit_booster(past.client, rows, *how, threads)
 
 
 def _judge(

@@ -1,0 +1,56 @@
+"""Where rows lie while boosters grow: on one worker of each machine, which has all its threads.
+
+Workers of one machine that boost together exchange histograms at every level of every tree, and
+wait for each other while they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from distributed import Client, Future
+
+from cluster.machines import machines
+from pipeline.learning.rows import Rows
+
+FULL = 0.5  # of a worker's memory, which rows and all that boosting makes of them may fill
+
+
+@dataclass(frozen=True)
+class Placing:
+    """``workers``: to which rows are brought, in turn; none: they stay where they are made.
+
+    ``threads``: of each of them for boosting; None: as many as it has.
+    """
+
+    workers: tuple[str, ...] = ()
+    threads: int | None = None
+
+    def bring(self, client: Client, rows: Sequence[Future[Rows]]) -> list[Future[Rows]]:
+        """Futures of the same rows where they are to be."""
+        if not self.workers:
+            return list(rows)
+        turns = (self.workers[at % len(self.workers)] for at in range(len(rows)))
+        return [
+            client.submit(_same, part, workers=[worker], allow_other_workers=True, pure=False)
+            for part, worker in zip(rows, turns, strict=True)
+        ]
+
+
+def place(client: Client, rows: float, features: int, device: str) -> Placing:
+    """Where so many rows are to lie. A GPU has a worker of its own, so there they stay."""
+    found = machines(client)
+    # Codes as they are and as boosting keeps them; labels, weights, starts, gradients, places.
+    each = rows / len(found) * (2 * features + 40)
+    shared = any(machine.workers > 1 for machine in found)
+    fits = all(each <= FULL * machine.memory for machine in found)
+    if device != "cpu" or not shared or not fits:
+        return Placing()
+    return Placing(
+        tuple(machine.worker for machine in found), min(machine.threads for machine in found)
+    )
+
+
+def _same(rows: Rows) -> Rows:
+    return rows

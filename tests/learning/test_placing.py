@@ -1,0 +1,74 @@
+"""Rows come together on one worker of each machine, where they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+
+from cluster.machines import Machine, machines
+from pipeline.learning import placing
+from pipeline.learning.placing import Placing, place
+from pipeline.learning.rows import Rows
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[Client]:
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=False,
+            memory_limit=2**30,
+            dashboard_address="127.0.0.1:0",
+            protocol="tcp",
+            host="127.0.0.1",
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def some(count: int) -> Rows:
+    column = np.arange(count, dtype=np.float32)
+    return Rows(np.zeros((count, 2), np.uint8), column, column, column, nights=1)
+
+
+def test_workers_of_one_address_are_one_machine(two_workers: Client) -> None:
+    addresses = sorted(two_workers.nthreads())
+    assert machines(two_workers) == [Machine(addresses[0], 2, 2, 2**30)]
+
+
+def test_rows_come_to_one_worker_with_all_threads(two_workers: Client) -> None:
+    first, second = sorted(two_workers.nthreads())
+    parts = [
+        two_workers.scatter(some(count), workers=[at], hash=False)
+        for count, at in ((3, first), (4, second), (5, second))
+    ]
+    found = place(two_workers, 1000, 2, "cpu")
+    assert found == Placing((first,), 2)
+    brought = found.bring(two_workers, parts)
+    assert [len(rows.counts) for rows in two_workers.gather(brought)] == [3, 4, 5]
+    where = two_workers.who_has(brought)
+    assert [set(where[part.key]) for part in brought] == [{first}] * 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "device"), [(2**30 / 2 / 44 * 1.01, "cpu"), (1000, "cuda")], ids=["too many", "GPU"]
+)
+def test_rows_stay_where_they_are(two_workers: Client, rows: float, device: str) -> None:
+    found = place(two_workers, rows, 2, device)
+    assert found == Placing()
+    part = two_workers.scatter(some(3), hash=False)
+    assert found.bring(two_workers, [part]) == [part]
+
+
+def test_machines_take_turns_and_the_least_threads_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    large, small = Machine("a", 8, 16, np.inf), Machine("b", 2, 4, np.inf)
+    monkeypatch.setattr(placing, "machines", lambda _: [large, small])
+    assert place(None, 1e9, 42, "cpu") == Placing(("a", "b"), 4)  # type: ignore[arg-type]
+    alone = Machine("a", 1, 16, np.inf), Machine("b", 1, 4, np.inf)
+    monkeypatch.setattr(placing, "machines", lambda _: list(alone))
+    assert place(None, 1e9, 42, "cpu") == Placing()  # type: ignore[arg-type]

@@ -59,7 +59,7 @@ class ModelConfig(Section):
     empty_rows: int = Field(default=2_500_000, ge=1)
     holdout_nights: int = Field(default=56, ge=14)
     retrain_days: int = Field(default=28, ge=1)
-    rounds: int = Field(default=240, ge=1)
+    rounds: int = Field(default=160, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
 
     @model_validator(mode="after")

@@ -152,13 +152,14 @@ def _train_one(
     began = perf_counter()
     members = sample.members
     fit_rows = _rows(past.fit, sample, past)
-    size = _size(past.client, fit_rows)
-    grow = partial(_grow, config, target, past, sample.placing.threads)
-    candidate = grow(fit_rows) if _is_enough(size) else None
     # On the newest nights, those judged included: they choose a few numbers each, and what that
     # gains is in their favour. So neither they nor an issued model is older than the other.
     newest = (*past.fit, *past.rest)[-BASELINE_BLOCKS:]
-    fitted = past.client.submit(fit_baselines, past.city, newest, members).result()
+    fitting = past.client.submit(fit_baselines, past.city, newest, members)  # beside the boosting
+    size = _size(past.client, fit_rows)
+    grow = partial(_grow, config, target, past, sample.placing.threads)
+    candidate = grow(fit_rows) if _is_enough(size) else None
+    fitted = fitting.result()
     held = None
     if past.plan.holdout:
         held = past.client.submit(

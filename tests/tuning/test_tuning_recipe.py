@@ -169,7 +169,7 @@ def test_a_backtest_starts_anew_where_a_search_changes_its_refits(config: Config
     kept = json.loads(path.read_text())
     path.write_text(json.dumps({**kept, "chosen": None}))
     assert boosting() == before
-    path.write_text(json.dumps({**kept, "chosen": {"parameters": {"eta": 0.1}, "rounds": {}}}))
+    path.write_text(json.dumps({**kept, "chosen": {"parameters": {"eta": 0.2}, "rounds": {}}}))
     after = boosting()
     assert [each["since"] for each in before] == [midnight(109).isoformat()]
     assert after[0] == before[0]

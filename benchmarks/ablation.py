@@ -6,7 +6,7 @@ Rows are made once; the last 84 mature nights before ``--to`` are held out. On t
 is fitted with all features, without each group, and with each candidate beside all of them, and its
 gain over the reference is compared with the full model's, night by night. Nothing that became known
 after ``--to`` is read. To be quick, nights held out are scored on all incidents and a weighted
-sample of the empty cell-hours, the same for all variants. A variant is the mean over seeds, which differ by as much as groups of features.
+sample of the empty cell-hours, the same for all variants. A variant is the mean over seeds.
 """
 
 from __future__ import annotations

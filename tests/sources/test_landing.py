@@ -190,8 +190,8 @@ def test_killed_while_unpacking_it_is_not_fetched_again(server, files, ticks, la
         ("CASE\n1\n".encode("utf-16"), "is text in UTF-16"),
         ("CASE\n1\n".encode("utf-16-le"), "neither text nor Parquet"),
         (b"PK\x03\x04 torn", "cannot be unpacked"),
-        (gzip.compress(CSV)[:100], "cannot be unpacked"),
-        (gzip.compress(b"<html>Down</html>"), "is a web page"),
+        (gzip.compress(CSV, mtime=0)[:100], "cannot be unpacked"),
+        (gzip.compress(b"<html>Down</html>", mtime=0), "is a web page"),
         (zipped({"notes.docx": b"x"}), "holds no .csv, .tsv, .txt, .parquet file"),
     ],
 )

@@ -26,7 +26,11 @@ class Machine:
 def machines(client: Client) -> list[Machine]:
     """The machines that workers run on, in the order of their addresses."""
     found: dict[str, dict[str, Any]] = defaultdict(dict)
-    for address, worker in client.scheduler_info(n_workers=-1)["workers"].items():
+    # Not scheduler_info(): a refresh that it keeps at the same moment may hold no workers.
+    scheduler = client.scheduler
+    assert scheduler is not None, "the client is closed"
+    info = client.sync(scheduler.identity, n_workers=-1)
+    for address, worker in info["workers"].items():
         found[worker["host"]][address] = worker
     return [_machine(found[host]) for host in sorted(found)]
 

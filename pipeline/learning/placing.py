@@ -42,7 +42,7 @@ def place(client: Client, rows: float, features: int, device: str) -> Placing:
     """Where so many rows are to lie. A GPU has a worker of its own, so there they stay."""
     found = machines(client)
     # Codes as they are and as boosting keeps them; labels, weights, starts, gradients, places.
-    each = rows / len(found) * (2 * features + 40)
+    each = rows / max(len(found), 1) * (2 * features + 40)
     shared = any(machine.workers > 1 for machine in found)
     fits = all(each <= FULL * machine.memory for machine in found)
     if device != "cpu" or not shared or not fits:

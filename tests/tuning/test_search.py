@@ -29,7 +29,7 @@ def small_steps(parameters: Mapping[str, Any]) -> float:
 
 
 def large_steps(parameters: Mapping[str, Any]) -> float:
-    return -abs(math.log(parameters["eta"] / 0.05)) - abs(math.log(parameters["lambda"] / 10))
+    return -abs(math.log(parameters["eta"] / 0.1)) - abs(math.log(parameters["lambda"] / 10))
 
 
 class City:

@@ -22,7 +22,7 @@ demo: $(READY)  ## simulate the demo city and run its night
 	$(BIN)/hexcast demo
 
 test: lint  ## lint, types, import rule, tests
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-real: $(READY)  ## the slow runs on the real cities (HEXCAST_DATA)
 	$(BIN)/pytest -m real --timeout 1500

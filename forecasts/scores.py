@@ -14,12 +14,14 @@ can be said about, such as the hit rate of hours without an incident, is nan, ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, kl_div, xlogy
 from scipy.stats import rankdata
 
-from forecasts.ranking import hotspot_count, hottest
+from forecasts.ranking import hotspot_count, hottest, positions
 
 NAN = float("nan")
 AREA_SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)  # of hit rates, PAI and PEI
@@ -53,8 +55,14 @@ def divergence(expected: ArrayLike, reference: ArrayLike) -> float:
 
 def hit_rate(expected: ArrayLike, counts: ArrayLike, area_share: float) -> float:
     """Share of the incidents that fell in the hottest share of the area, chosen hour by hour."""
+    return hit_rates(expected, counts, [area_share])[0]
+
+
+def hit_rates(expected: ArrayLike, counts: ArrayLike, shares: Sequence[float]) -> list[float]:
+    """``hit_rate`` at several shares of the area, for which cells are put in order but once."""
     m, n = _pair(expected, counts)
-    return _ratio(n[hottest(m, area_share)].sum(), n.sum())
+    places = positions(m)
+    return [_ratio(n[places < hotspot_count(len(m), s)].sum(), n.sum()) for s in shares]
 
 
 def pai(expected: ArrayLike, counts: ArrayLike, area_share: float) -> float:
@@ -108,7 +116,10 @@ def auc(expected: ArrayLike, counts: ArrayLike) -> float:
     m, n = _pair(expected, counts)
     hit = n > 0
     hits, misses = int(hit.sum()), int((~hit).sum())
-    above = rankdata(m)[hit.ravel()].sum() - hits * (hits + 1) / 2
+    everywhere, there = np.sort(m, axis=None), np.sort(m[hit])
+    # Ranks from 1, equal ones at their middle.
+    ends = np.searchsorted(everywhere, there, "left"), np.searchsorted(everywhere, there, "right")
+    above = (ends[0] + ends[1] + 1).sum() / 2 - hits * (hits + 1) / 2
     return _ratio(above, hits * misses)
 
 
@@ -139,12 +150,11 @@ def average_precision(expected: ArrayLike, counts: ArrayLike) -> float:
     Pooled over cells and hours. What chance gets is the share of cell-hours with incidents.
     """
     m, n = _pair(expected, counts)
-    order = np.argsort(-m.ravel())
-    m, hit = m.ravel()[order], n.ravel()[order] > 0
-    last_of_equals = np.append(m[1:] != m[:-1], True)[: len(m)].nonzero()[0]
-    hits = np.cumsum(hit)[last_of_equals]
-    precision = hits / (last_of_equals + 1)
-    return _ratio((precision * np.diff(hits, prepend=0)).sum(), hit.sum())
+    everywhere, there = np.sort(m, axis=None), np.sort(m[n > 0])
+    # How many are at least as hot, of all cell-hours and of those with incidents.
+    taken = len(everywhere) - np.searchsorted(everywhere, there)
+    hits = len(there) - np.searchsorted(there, there)
+    return _ratio((hits / taken).sum(), len(there))
 
 
 def auc_of_bins(hits: ArrayLike, misses: ArrayLike) -> NDArray[np.float64]:

@@ -115,6 +115,7 @@ def _scores(
     expected: NDArray[np.float32], counts: NDArray[np.int64], log_score: float, reference: float
 ) -> dict[str, Any]:
     incidents = int(counts.sum())
+    rates = scores.hit_rates(expected, counts, AREA_SHARES)
     found = {
         "incidents": incidents,
         "expected": float(expected.sum(dtype=np.float64)),
@@ -122,7 +123,7 @@ def _scores(
         "gain_over_reference": scores.information_gain(log_score, reference, incidents),
         "auc": scores.auc(expected, counts),
         "average_precision": scores.average_precision(expected, counts),
-        **{f"hit_rate_{s:.0%}": scores.hit_rate(expected, counts, s) for s in AREA_SHARES},
+        **{f"hit_rate_{s:.0%}": rate for s, rate in zip(AREA_SHARES, rates, strict=True)},
     }
     # JSON has no nan: a score that nothing can be said about is null.
     return {name: None if np.isnan(value) else value for name, value in found.items()}

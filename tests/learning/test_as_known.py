@@ -113,7 +113,7 @@ def night_of(city: City, arrivals: Arrivals, cutoff: datetime) -> Night:
     return night_at(city, state, arrivals, (0, 1, 2))
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(day=st.integers(20, 110), seed=st.integers(0, 2**16))
 def test_features_ignore_what_came_later(known: tuple[City, Arrivals], day: int, seed: int) -> None:
     city, arrivals = known

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 from hypothesis import HealthCheck, settings
 from tiny import BOX, City, make_config
+from workers import in_process
 
 from grids.hexgrid import HexGrid
 from pipeline.log import LOGGER
@@ -49,17 +50,7 @@ def client() -> Iterator[Client]:
 
     Closed with the module: while it is open, Dask computes on it whatever names no other.
     """
-    with (
-        LocalCluster(
-            processes=False,
-            n_workers=1,
-            threads_per_worker=2,
-            dashboard_address="127.0.0.1:0",
-            protocol="tcp",
-            host="127.0.0.1",
-        ) as cluster,
-        Client(cluster) as opened,
-    ):
+    with in_process(workers=1, threads=2) as opened:
         yield opened
 
 

@@ -10,7 +10,10 @@ import pytest
 
 @pytest.mark.parametrize("target", fuzz.TARGETS, ids=lambda target: target.__name__)
 def test_dirt_is_refused_or_quarantined(target: Callable[..., None]) -> None:
+    before = fuzz.EVENTS.total()
     fuzz.feed(target, examples=30, number=1)
+    seen = fuzz.EVENTS.total() - before
+    assert seen > 30, "of 30 examples, none was kept, quarantined or refused"
 
 
 def test_a_finding_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

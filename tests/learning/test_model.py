@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xgboost
-from distributed import Client, LocalCluster
+from workers import in_process
 
 from forecasts.counting import CountLaw, CountLaws
 from pipeline.baselines.recipe import BASELINES
@@ -57,17 +57,7 @@ def test_the_same_model_on_any_number_of_workers_and_partitions() -> None:
     rows = some_rows()
     found = []
     for workers, edges in ((1, []), (2, [1000]), (3, [10, 500, 2500, 2500])):
-        with (
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=False,
-                dashboard_address="127.0.0.1:0",
-                protocol="tcp",
-                host="127.0.0.1",
-            ) as cluster,
-            Client(cluster) as client,
-        ):
+        with in_process(workers, threads=1) as client:
             parts = [client.scatter(part) for part in split(rows, edges)]
             found.append(expected(fit_booster(client, parts, 25, "cpu"), rows))
     np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-6)

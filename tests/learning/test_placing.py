@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
+from workers import MEMORY, in_process
 
 from cluster.machines import Machine, machines
 from pipeline.learning import placing
@@ -16,18 +17,7 @@ from pipeline.learning.rows import Rows
 
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[Client]:
-    with (
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=False,
-            memory_limit=8 * 2**30,  # of this process, which tests share: too little would pause it
-            dashboard_address="127.0.0.1:0",
-            protocol="tcp",
-            host="127.0.0.1",
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with in_process(workers=2, threads=1) as client:
         yield client
 
 
@@ -40,7 +30,7 @@ def test_workers_of_one_address_are_one_machine(two_workers: Client) -> None:
     addresses = sorted(two_workers.nthreads())
     (found,) = machines(two_workers)
     assert found == Machine(addresses[0], 2, 2, found.memory)
-    assert 2**30 < found.memory <= 8 * 2**30
+    assert 2**30 < found.memory <= MEMORY
 
 
 def test_rows_come_to_one_worker_with_all_threads(two_workers: Client) -> None:

@@ -277,10 +277,6 @@ def test_secrets_in_addresses_are_refused(address):
     assert ":password" not in str(fault.value)
 
 
-def test_addresses_without_secrets_pass():
-    require_no_secret("https://phl.carto.com/api/v2/sql?q=SELECT token FROM signs&format=csv")
-
-
 def test_what_take_makes_of_an_answer_is_part_of_a_try(server, ticks):
     def take(response: requests.Response) -> int:
         if len(server.asked) < 3:

@@ -29,9 +29,10 @@ def backtest(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Forecast past nights with what was known then; scores of model and baselines, intervals.
+    """Forecast past nights with what was known then, and score them.
 
-    Goes on where it was stopped. Writes backtest.json and backtest.html.
+    Scores of model and baselines, with intervals. Goes on where it was stopped. Writes
+    backtest.json and backtest.html.
 
     Example: hexcast backtest configs/denver.yaml --from 2024-03-01 --to 2024-05-29
     """

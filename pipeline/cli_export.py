@@ -26,7 +26,7 @@ def export_cube(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """The counts of the last night, or of an earlier one, as a plain Zarr store.
+    """The counts of a night, by default the last, as a Zarr store.
 
     Example: hexcast export cube configs/denver.yaml denver.zarr --as-of 2024-09-01T06:00Z
     """
@@ -47,7 +47,7 @@ def export_quarantine(
     target: Annotated[Path, typer.Argument(metavar="OUT.csv", help="file that is not there yet")],
     out: Out = None,
 ) -> None:
-    """Every row that could not be used, with the reason, for a spreadsheet.
+    """Every row that could not be used, with the reason, as CSV.
 
     Example: hexcast export quarantine configs/denver.yaml quarantine.csv
     """

@@ -20,9 +20,10 @@ def tune(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Search for better boosting parameters, on past nights known at the cutoff.
+    """Search past nights for better boosting parameters.
 
-    The next models made at this cutoff or later use them. Goes on where it was stopped.
+    Only nights that were known at the cutoff are looked at. The next models made at this cutoff
+    or later use them. Goes on where it was stopped.
 
     Example: hexcast tune configs/denver.yaml --as-of 2024-09-01T06:00Z --minutes 30
     """

@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 
 from forecasts.bootstrap import interval
 from grids.hours import nightly_cutoffs
-from pipeline.backtest.known import Known, read_known
 from pipeline.baselines.recent import ages
 from pipeline.baselines.spread import near_pairs, symmetric
 from pipeline.city import make_calendar
 from pipeline.context.config import CalendarConfig
 from pipeline.context.context import Context
+from pipeline.known import Known, read_known
 from pipeline.learning.boosting import PARAMETERS
 from pipeline.learning.features import (
     DAYLIGHT,

@@ -41,9 +41,9 @@ class LazyCluster:
 
     def peak_mib(self) -> dict[str, float]:
         """Largest resident memory so far, MiB: of this process and of the largest worker."""
-        peaks = {"driver": _peak_mib()}
+        peaks = {"driver": own_peak_mib()}
         if self._client is not None:
-            found = self._client.run(_peak_mib, on_error="ignore")
+            found = self._client.run(own_peak_mib, on_error="ignore")
             peaks["worker"] = max(found.values(), default=0.0)
         return peaks
 
@@ -80,5 +80,6 @@ def _sees(path: str) -> bool:
     return Path(path).exists()
 
 
-def _peak_mib() -> float:
+def own_peak_mib() -> float:
+    """Largest resident memory of this process so far, MiB."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -110,6 +110,18 @@ def nightly_cutoffs(
     clocks = days + timedelta(hours=clock.hour, minutes=clock.minute)
     instants = localize(clocks.to_series(), timezone)[0]
     return [at.to_pydatetime() for at in instants if first <= at <= last]
+
+
+def cutoffs_of_days(first: date, last: date, clock: time, timezone: ZoneInfo) -> list[datetime]:
+    """The cutoffs at the local ``clock`` of the local dates ``first`` to ``last``, UTC.
+
+    One that the clocks skip or repeat is still that of its day.
+    """
+    day = timedelta(days=1)
+    start = datetime.combine(first, clock, timezone) - day
+    stop = datetime.combine(last, clock, timezone) + day
+    around = nightly_cutoffs(start, stop, clock, timezone)
+    return [at for at in around if first <= at.astimezone(timezone).date() <= last]
 
 
 def reference_hour(cutoff: datetime) -> int:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from pathlib import Path
 
-from forecasts.store import find_run, run_name
+from forecasts.store import run_name
 from grids.cube import read_info
-from grids.hours import EPOCH, HOUR, latest_cutoff, reference_hour
+from grids.hours import latest_cutoff
 from grids.snapshots import BRANCH, open_repository
 from pipeline.config import Config
 from pipeline.context.reading import read_table
 from pipeline.ingest.recipe import new_deliveries
-from pipeline.job import is_of
+from pipeline.job import Run
 from pipeline.place import make_grid, read_boundary, require_same_store
 from pipeline.plainly import plainly
 from pipeline.sources.recipe import make_source
@@ -43,7 +42,7 @@ def _findings(config: Config, now: datetime) -> dict[str, str]:
         "store": _store(config, store),
         "cluster": _cluster(config),
         "cutoff": f"{cutoff.astimezone(config.zone):%Y-%m-%d %H:%M %Z} (the latest before now)",
-        "next night": _next(config, store, cutoff),
+        "next night": _next(Run(config, cutoff, now)),
     }
 
 
@@ -83,9 +82,5 @@ def _cluster(config: Config) -> str:
         return f"{config.cluster.address}, {len(client.nthreads())} workers"
 
 
-def _next(config: Config, store: Store, cutoff: datetime) -> str:
-    reference = EPOCH + reference_hour(cutoff) * HOUR
-    done = find_run(Path(store.root), reference)
-    if done and is_of(done, config, cutoff):
-        return "done already"
-    return f"{store.root}/runs/{run_name(reference)}"
+def _next(run: Run) -> str:
+    return "done already" if run.done() else f"{run.root}/runs/{run_name(run.reference)}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli_backfill import backfill
 from pipeline.cli_backtest import backtest
 from pipeline.cli_export import export
 from pipeline.cli_options import Accept, AsOf, ConfigFile, Json, Out
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 
 app.add_typer(export, name="export")
+app.command()(backfill)
 app.command()(backtest)
 app.command()(tune)
 

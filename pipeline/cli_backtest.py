@@ -9,19 +9,13 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli_options import ConfigFile, Json
-
-_DAY = ["%Y-%m-%d"]
+from pipeline.cli_options import ConfigFile, FirstDay, Json, LastDay
 
 
 def backtest(
     config: ConfigFile,
-    first: Annotated[
-        datetime, typer.Option("--from", formats=_DAY, help="local date of the first cutoff")
-    ],
-    last: Annotated[
-        datetime, typer.Option("--to", formats=_DAY, help="local date of the last cutoff")
-    ],
+    first: FirstDay,
+    last: LastDay,
     refit: Annotated[str, typer.Option(help="how long a model serves, as in 28d or 4w")] = "28d",
     out: Annotated[
         Path | None,

@@ -17,6 +17,13 @@ AsOf = Annotated[
         help="the cutoff, with its offset [default: the latest configured cutoff]",
     ),
 ]
+_DAY = ["%Y-%m-%d"]
+FirstDay = Annotated[
+    datetime, typer.Option("--from", formats=_DAY, help="local date of the first cutoff")
+]
+LastDay = Annotated[
+    datetime, typer.Option("--to", formats=_DAY, help="local date of the last cutoff")
+]
 NightAsOf = Annotated[
     datetime | None,
     typer.Option(

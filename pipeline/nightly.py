@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cluster.lazy import LazyCluster
-from forecasts.layers import write_layers
-from forecasts.schema import Forecast, TargetForecast, counted_target
-from forecasts.store import find_run, prune, publish, run_name, stage
+from forecasts.schema import Forecast
+from forecasts.store import prune, run_name
 from grids.cube import CubeInfo
 from grids.hours import latest_cutoff
 from grids.snapshots import expire_nights, open_repository
@@ -25,18 +24,17 @@ from pipeline.deliveries import take_deliveries
 from pipeline.districts import read_districts
 from pipeline.enough import require_enough
 from pipeline.errors import ConfigError, MissingInputError
-from pipeline.job import Job, is_of, manifest_of, run_id
+from pipeline.issuing import make_forecast, publish_forecast
+from pipeline.job import Job, Run, manifest_of
 from pipeline.learning.features import feature_names
-from pipeline.learning.model import Model, find_model, save_model
+from pipeline.learning.model import Model, models_at
 from pipeline.log import StageLog
-from pipeline.night import Night
 from pipeline.plainly import plainly
 from pipeline.replay import RECENT, City, night_at
-from pipeline.silver import Arrivals, read_arrivals
+from pipeline.silver import read_arrivals
 from pipeline.sources.recipe import make_source
 from pipeline.sources.source import IncidentSource
 from pipeline.state import State, StateSpec
-from pipeline.store import Store
 
 Stage = Literal["ingest", "cube", "train", "forecast"]
 
@@ -67,17 +65,17 @@ def run_night(
     cutoff = as_of or latest_cutoff(now, config.cutoff, config.zone)
     check_cutoff(config, cutoff, now)
     cutoff = cutoff.astimezone(UTC)
-    log = StageLog(run_id(config, cutoff))
-    root = Path(config.output.path)
+    run = Run(config, cutoff, now)
     with (
-        plainly(str(root)),
-        Store(config.output.path).locked(),
-        LazyCluster(config.cluster, root) as cluster,
+        plainly(config.output.path),
+        run.store.locked(),
+        LazyCluster(config.cluster, run.root) as cluster,
     ):
-        job = Job(config, cutoff, now, source or make_source(config.source), cluster, log)
-        done = find_run(root, job.reference)
-        if until == "forecast" and done and is_of(done, config, cutoff):
-            return Outcome(root / "runs" / run_name(job.reference), done, already_done=True)
+        done = run.done() if until == "forecast" else None
+        if done:
+            return Outcome(run.root / "runs" / run_name(run.reference), done, already_done=True)
+        source, log = source or make_source(config.source), StageLog(run.id)
+        job = Job(config, cutoff, now, source, cluster, log)
         return _run(job, until, fetch, accept_quality)
 
 
@@ -99,19 +97,19 @@ def _run(job: Job, until: Stage, fetch: bool, accept: bool) -> Outcome:
     with job.log.stage("ingest"):
         info, taken = take_deliveries(job, repository, fetch, accept)
     if until == "ingest":
-        return Outcome(None, manifest_of(job, info, taken))
+        return Outcome(None, manifest_of(job, info, taken, job.log.seconds))
     city = make_city(job.config, info)
     with job.log.stage("cube"):
         state = _bring_up_to(job, info, city.spec, repository)
     if until == "cube":
-        return Outcome(None, manifest_of(job, info, taken, state))
+        return Outcome(None, manifest_of(job, info, taken, job.log.seconds, state))
     with job.log.stage("train"):
         models = _models(job, info, city, state)
     if until == "train":
-        return Outcome(None, manifest_of(job, info, taken, state, models))
+        return Outcome(None, manifest_of(job, info, taken, job.log.seconds, state, models))
     with job.log.stage("forecast"):
         forecast = _forecast(job, info, city, state, models)
-    return _publish(job, forecast, manifest_of(job, info, taken, state, models))
+    return _publish(job, forecast, manifest_of(job, info, taken, job.log.seconds, state, models))
 
 
 def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> State:
@@ -132,63 +130,25 @@ def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> 
 
 
 def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
-    """A model of every target made at or before the cutoff; new ones where those are too old."""
-    config, root = job.config, job.store.models
-    age, features = config.model.retrain_days, feature_names(city.context)
-    found = {
-        target: find_model(root, target, config.fingerprint, job.cutoff, age, features)
-        for target in config.targets
-    }
-    missing = [target for target, model in found.items() if model is None]
-    if missing:
+    def make(missing: list[str]) -> list[Model]:
         from pipeline.learning.train import train  # likewise
 
-        known = _known(job, info)
+        known = read_arrivals(job.store.silver, info.grid, info.categories, job.cutoff)
         districts = read_districts(job.store.silver, info.grid, job.cutoff).of_cell
         client = job.cluster.client
-        for model in train(config, city, info.categories, missing, known, state, districts, client):
-            save_model(root, model, config.fingerprint)
-            found[model.target] = model
-    return [model for model in found.values() if model is not None]
+        return train(job.config, city, info.categories, missing, known, state, districts, client)
 
-
-def _known(job: Job, info: CubeInfo, after: datetime | None = None) -> Arrivals:
-    return read_arrivals(job.store.silver, info.grid, info.categories, job.cutoff, after)
+    return models_at(job.config, job.store.models, job.cutoff, feature_names(city.context), make)
 
 
 def _forecast(job: Job, info: CubeInfo, city: City, state: State, models: list[Model]) -> Forecast:
-    hours = city.hours_ahead(job.cutoff)
-    news = _known(job, info, after=job.cutoff - RECENT)
-    targets = []
-    for model in models:
-        members = tuple(info.categories.index(g) for g in job.config.targets[model.target])
-        night = night_at(city, state, news, members)
-        targets.append(target_forecast(model, night))
-    return Forecast(
-        run_id=job.log.run_id,
-        as_of=job.cutoff,
-        hours=hours,
-        timezone=job.config.zone,
-        grid=info.grid,
-        targets=tuple(targets),
-        hotspot_share=job.config.hotspot_share,
-    )
-
-
-def target_forecast(model: Model, night: Night) -> TargetForecast:
-    """What is issued for a night: the model where it won, else the best baseline."""
-    baseline = model.best_baseline()(night)
-    expected = model.issued()(night) if model.wins else baseline
-    return counted_target(model.target, expected, baseline, model.label, model.laws.cell_hour)
+    since = job.cutoff - RECENT
+    news = read_arrivals(job.store.silver, info.grid, info.categories, job.cutoff, since)
+    return make_forecast(job, info, night_at(city, state, news, ()), models)
 
 
 def _publish(job: Job, forecast: Forecast, manifest: dict[str, Any]) -> Outcome:
-    root = Path(job.config.output.path)
-    with stage(root) as folder:
-        with job.log.stage("layers"):
-            write_layers(forecast, folder)
-        manifest |= {"seconds": job.log.seconds, "peak_mib": job.cluster.peak_mib()}
-        run = publish(root, job.reference, folder, manifest)
-    prune(root, job.config.output.keep_days, spare=run.name)
+    run = publish_forecast(job, forecast, job.log, manifest, job.cluster.peak_mib)
+    prune(job.root, job.config.output.keep_days, spare=run.name)
     expire_nights(job.store.cube, job.config.output.keep_days, job.now)
-    return Outcome(run, find_run(root, job.reference) or manifest)
+    return Outcome(run, job.done() or manifest)

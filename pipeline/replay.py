@@ -7,7 +7,7 @@ whole cell axis.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -59,16 +59,20 @@ def cut_blocks(
     city: City, arrivals: Arrivals, nights: Sequence[datetime], size: int = BLOCK_NIGHTS
 ) -> list[Block]:
     """Blocks of ``size`` nights. ``arrivals``: all that is known when the model is made."""
-    starts = list(range(0, len(nights), size))
-    groups = [tuple(nights[at : at + size]) for at in starts]
-    state = empty_state(city.spec)
-    blocks: list[Block] = []
+    groups = (tuple(nights[at : at + size]) for at in range(0, len(nights), size))
+    return list(blocks_of(city, arrivals, groups))
+
+
+def blocks_of(
+    city: City, arrivals: Arrivals, groups: Iterable[tuple[datetime, ...]]
+) -> Iterator[Block]:
+    """A block of each group of nights, one after the other; groups and nights in order."""
+    state, before = empty_state(city.spec), arrivals
     for group in groups:
-        before = arrivals.after(state.as_of) if blocks else arrivals
         state = advance(state, before.until(group[0]), group[0], city.spec)
+        before = arrivals.after(group[0])
         inside = arrivals.after(group[0] - RECENT).until(group[-1])
-        blocks.append(Block(group, state, inside, _labels(city, arrivals.events, group)))
-    return blocks
+        yield Block(group, state, inside, _labels(city, arrivals.events, group))
 
 
 def _labels(city: City, events: Events, nights: tuple[datetime, ...]) -> SparseCounts:

@@ -34,7 +34,7 @@ FIRST, SECOND = midnight(110), midnight(111)
     [
         "pipeline.ingest.recipe.commit_parts",
         "pipeline.cubing.write_state",
-        "pipeline.nightly.write_layers",
+        "pipeline.issuing.write_layers",
     ],
 )
 def test_a_night_that_broke_goes_on_where_it_stopped(

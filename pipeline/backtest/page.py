@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.backtest import figures
 from pipeline.backtest.cell_map import cell_map
 from pipeline.backtest.figures import Subject
-from pipeline.backtest.known import Backtest
+from pipeline.backtest.held import Backtest
 from pipeline.backtest.rivals import ISSUED, MODEL
 from pipeline.backtest.table import issued, off, shown
 

@@ -8,7 +8,7 @@ undisturbed beside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,23 +17,24 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.lazy import LazyCluster
 from pipeline.backtest.folder import PAGE, RECORD, Folder, key_of, write_whole
-from pipeline.backtest.known import Backtest, Known, read_known
+from pipeline.backtest.held import Backtest
 from pipeline.backtest.page import page
 from pipeline.backtest.rivals import Rivals, make_rivals
-from pipeline.backtest.schedule import CHUNK_NIGHTS, Period, Request, Schedule, make_schedule
+from pipeline.backtest.schedule import Period, Request, Schedule, make_schedule
 from pipeline.backtest.summary import summarize
 from pipeline.backtest.tallies import Unit, join
 from pipeline.backtest.work import tally_block
 from pipeline.config import Config
 from pipeline.districts import Districts, read_districts
 from pipeline.errors import ConfigError
+from pipeline.known import Known, read_known
 from pipeline.nightly import run_night
 from pipeline.plainly import plainly
-from pipeline.replay import Block, cut_blocks
+from pipeline.replay import Block, blocks_of
 from pipeline.store import Store
 
 if TYPE_CHECKING:
-    from distributed import Client
+    pass
 
 Say = Callable[[str], None]
 
@@ -122,11 +123,13 @@ def _work(
     """The tallies of every chunk of the period that is not kept, as they are done."""
     if all(folder.has_unit(chunk) for chunk in period.chunks):
         return
+    from cluster.few import few_at_once  # Dask takes seconds to load
+
     client = cluster.client
     # Always from the period's first night on: a state that went another way differs in its last
     # digits, and what is resumed must be what was never stopped.
-    blocks = cut_blocks(known.city, known.arrivals, period.nights, CHUNK_NIGHTS)
-    missing = [block for block in blocks if not folder.has_unit(block.nights)]
+    blocks = blocks_of(known.city, known.arrivals, period.chunks)
+    missing = (block for block in blocks if not folder.has_unit(block.nights))
     # Without a hash for a name: a name that is used again, while its last use is being let go of,
     # would be let go of, too.
     city, made, parts = (
@@ -137,34 +140,8 @@ def _work(
         sent = client.scatter(block, hash=False)
         return client.submit(tally_block, city, sent, made, known.members, parts, pure=False)
 
-    for block, unit in _few_at_once(client, missing, submit):
+    for block, unit in few_at_once(client, missing, submit):
         yield block.nights, unit
-
-
-def _few_at_once(
-    client: Client, blocks: Sequence[Block], submit: Callable[[Block], Any]
-) -> Iterator[tuple[Block, Unit]]:
-    """Every block with its unit, in the order in which they are done; no more than a few wait.
-
-    A block holds the state of the whole city: a year of them need not lie on the workers at once.
-    """
-    from distributed import as_completed
-
-    waiting, at_work = list(blocks)[::-1], {}
-
-    def start() -> Any:
-        block = waiting.pop()
-        future = submit(block)
-        at_work[future] = block
-        return future
-
-    slots = min(2 * sum(client.nthreads().values()), len(waiting))
-    done = as_completed([start() for _ in range(slots)])
-    for future in done:
-        block, unit = at_work.pop(future), future.result()
-        if waiting:
-            done.add(start())
-        yield block, unit
 
 
 def _read_units(schedule: Schedule, folder: Folder, targets: tuple[str, ...]) -> list[Unit]:

@@ -14,10 +14,10 @@ from typing import Any
 
 from cluster.lazy import LazyCluster
 from forecasts.counting import CountLaws
-from pipeline.backtest.known import Known
 from pipeline.baselines.recipe import BASELINES, Forecaster, forecaster
 from pipeline.districts import Districts
 from pipeline.enough import require_history
+from pipeline.known import Known
 from pipeline.learning.features import feature_names
 from pipeline.learning.model import Model, find_model, predict, save_model
 from pipeline.state import advance, empty_state

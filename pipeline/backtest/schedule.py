@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from grids.hours import nightly_cutoffs
+from grids.hours import cutoffs_of_days
 from pipeline.config import Config
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.replay import City, mature_nights
@@ -94,7 +93,7 @@ def make_schedule(
     made every ``refit_days`` nights, beginning at the first. Raises MissingInputError where no
     night is left.
     """
-    nights = _cutoffs(config, request)
+    nights = cutoffs_of_days(request.first, request.last, config.cutoff, config.zone)
     mature = mature_nights(city, nights, known_until, wait)
     if not mature:
         raise MissingInputError(
@@ -105,14 +104,3 @@ def make_schedule(
     step = request.refit_days
     periods = [Period(tuple(mature[at : at + step])) for at in range(0, len(mature), step)]
     return Schedule(request, known_until, tuple(periods), tuple(nights[len(mature) :]))
-
-
-def _cutoffs(config: Config, request: Request) -> Sequence[datetime]:
-    day = timedelta(days=1)
-    first = datetime.combine(request.first, config.cutoff, config.zone)
-    last = datetime.combine(request.last, config.cutoff, config.zone)
-    around = nightly_cutoffs(first - day, last + day, config.cutoff, config.zone)
-    # By local date: a cutoff that the clocks skip or repeat is still one of its day.
-    return [
-        at for at in around if request.first <= at.astimezone(config.zone).date() <= request.last
-    ]

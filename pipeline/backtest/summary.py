@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from forecasts.bootstrap import LEAST_NIGHTS
 from forecasts.calibration import Reliability
 from forecasts.estimates import gain, plain, reliable
-from pipeline.backtest.known import Backtest
+from pipeline.backtest.held import Backtest
 from pipeline.backtest.rivals import ISSUED, MODEL, NO_BASELINES
 from pipeline.backtest.scoring import coverage_of, of_first_day, scores_of
 from pipeline.backtest.tallies import Tallies

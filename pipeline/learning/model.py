@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +19,7 @@ from forecasts.counting import CountLaws
 from grids.hours import HOUR
 from grids.snapshots import tag_of
 from pipeline.baselines.recipe import BASELINES, Forecaster, Parameters, forecaster
+from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.learning.features import (
     FEATURE_NAMES,
@@ -138,13 +139,38 @@ def find_model(
         made = datetime.strptime(folder.name.split("-")[0] + "+0000", "%Y%m%dT%H%M%SZ%z")
         # Days of the city's clock: one of the last ones may have had 23 hours.
         if made <= cutoff and (cutoff - made + HOUR).days < max_age_days:
-            model = _load_model(folder, features)
+            at = (folder / "model.json").stat().st_mtime_ns
+            model = _load_model(folder, features, at)
             if model is not None:
                 return model
     return None
 
 
-def _load_model(folder: Path, features: tuple[str, ...]) -> Model | None:
+def models_at(
+    config: Config,
+    root: Path,
+    cutoff: datetime,
+    features: tuple[str, ...],
+    make: Callable[[list[str]], Iterable[Model]],
+) -> list[Model]:
+    """A model of every target made at or before ``cutoff``; those that are too old are made anew.
+
+    ``make``: from names of targets to models of them at the cutoff, which are kept.
+    """
+    name = config.fingerprint
+    found = {
+        target: find_model(root, target, name, cutoff, config.model.retrain_days, features)
+        for target in config.targets
+    }
+    missing = [target for target, model in found.items() if model is None]
+    for model in make(missing) if missing else ():
+        save_model(root, model, name)
+        found[model.target] = model
+    return [model for model in found.values() if model is not None]
+
+
+@lru_cache(maxsize=12)  # one night after the other asks for the same; one made anew is read anew
+def _load_model(folder: Path, features: tuple[str, ...], _written: int) -> Model | None:
     description = json.loads((folder / "model.json").read_text())
     if description.get("form") != FORM:
         return None

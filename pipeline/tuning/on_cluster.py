@@ -7,7 +7,7 @@ from datetime import datetime
 
 from distributed import Client, Future
 
-from pipeline.backtest.known import Known
+from pipeline.known import Known
 from pipeline.learning.boosting import PARAMETERS
 from pipeline.learning.rows import EMPTY_PER_INCIDENT, Rows, rows_by_night
 from pipeline.learning.train import spread

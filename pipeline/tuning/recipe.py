@@ -14,10 +14,10 @@ from typing import Any
 from cluster.lazy import LazyCluster
 from grids.hours import latest_cutoff
 from pipeline.backtest.folder import digest, write_whole
-from pipeline.backtest.known import Known, read_known
 from pipeline.config import Config
 from pipeline.enough import require_enough
 from pipeline.errors import ConfigError, MissingInputError
+from pipeline.known import Known, read_known
 from pipeline.learning.boosting import default_boosting, is_current, tuning_path
 from pipeline.learning.features import FEATURE_NAMES
 from pipeline.learning.model import FORM

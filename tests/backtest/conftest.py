@@ -11,10 +11,11 @@ from past import cheap_rivals, city_with_silver
 
 from pipeline.backtest import recipe
 from pipeline.backtest.folder import Folder
-from pipeline.backtest.known import Backtest, read_known
+from pipeline.backtest.held import Backtest
 from pipeline.backtest.recipe import collect
 from pipeline.backtest.schedule import Request
 from pipeline.backtest.summary import summarize
+from pipeline.known import read_known
 
 THREE_WEEKS = Request(date(2024, 3, 1), date(2024, 3, 21), 28)  # the 60th day to the 80th
 

@@ -12,9 +12,10 @@ from cities import Small, midnight, small_config
 from distributed import Client
 
 from forecasts.counting import CountLaw, CountLaws
-from pipeline.backtest.known import Backtest, Known, read_known
+from pipeline.backtest.held import Backtest
 from pipeline.backtest.rivals import ISSUED, MODEL, Rivals
 from pipeline.config import Config
+from pipeline.known import Known, read_known
 from pipeline.night import Night
 from pipeline.nightly import run_night
 

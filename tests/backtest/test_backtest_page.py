@@ -16,7 +16,7 @@ from rich.console import Console
 
 from pipeline.backtest import recipe
 from pipeline.backtest.folder import Folder
-from pipeline.backtest.known import Backtest, Known
+from pipeline.backtest.held import Backtest
 from pipeline.backtest.page import introduction, page
 from pipeline.backtest.recipe import collect
 from pipeline.backtest.rivals import ISSUED, MODEL, Rivals
@@ -24,6 +24,7 @@ from pipeline.backtest.schedule import Period
 from pipeline.backtest.summary import summarize
 from pipeline.backtest.table import WIDTH, show
 from pipeline.baselines.recipe import REFERENCE
+from pipeline.known import Known
 
 
 def printed(summary: dict[str, Any]) -> str:

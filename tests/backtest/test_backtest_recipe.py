@@ -15,13 +15,14 @@ from distributed import Client
 from past import cheap_rivals, cheaply, city_with_silver, later_scrambled
 
 from pipeline.backtest.folder import Folder
-from pipeline.backtest.known import Backtest, Known, read_known
+from pipeline.backtest.held import Backtest
 from pipeline.backtest.recipe import collect, default_folder, run_backtest
 from pipeline.backtest.rivals import make_rivals
 from pipeline.backtest.schedule import Request
 from pipeline.config import Config
 from pipeline.districts import parents, read_districts
 from pipeline.errors import BusyError, ConfigError, MissingInputError
+from pipeline.known import Known, read_known
 from pipeline.nightly import run_night
 
 NOW = midnight(400)

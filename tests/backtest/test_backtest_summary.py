@@ -13,7 +13,7 @@ from past import NIGHTS, RECORD, blend, few_nights, reference
 from forecasts import scores
 from forecasts.bootstrap import interval
 from forecasts.calibration import deciles, number_test
-from pipeline.backtest.known import Backtest
+from pipeline.backtest.held import Backtest
 from pipeline.backtest.summary import best_baseline, by_hour, summarize
 from pipeline.replay import counts_of, cut_blocks, nights_of
 

@@ -16,7 +16,6 @@ from forecasts.calibration import deciles
 from forecasts.coverage import coverages
 from forecasts.ranking import hottest
 from forecasts.sums import shifts, sums_of
-from pipeline.backtest.known import Known
 from pipeline.backtest.rivals import Rivals
 from pipeline.backtest.scoring import of_first_day
 from pipeline.backtest.tallies import (
@@ -30,6 +29,7 @@ from pipeline.backtest.tallies import (
 )
 from pipeline.backtest.work import tally_block
 from pipeline.districts import Districts
+from pipeline.known import Known
 from pipeline.replay import Block, counts_of, cut_blocks, nights_of
 
 NIGHTS = [midnight(day) for day in range(65, 72)]  # the clocks go forward on day 69

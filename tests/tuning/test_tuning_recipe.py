@@ -15,10 +15,10 @@ from cities import Small, midnight, reported_at, small_config
 from distributed import Client
 
 from pipeline.backtest.folder import key_of
-from pipeline.backtest.known import read_known
 from pipeline.backtest.schedule import Period, Request, Schedule
 from pipeline.config import Config
 from pipeline.errors import BusyError, ConfigError, MissingInputError
+from pipeline.known import read_known
 from pipeline.learning.boosting import boosting_at, tuning_path
 from pipeline.learning.model import find_model
 from pipeline.locks import only_one

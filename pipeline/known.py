@@ -1,22 +1,18 @@
-"""What a backtest works from, and what it leaves to be summed up."""
+"""All that silver holds, for those who look at many nights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 
 from grids.cube import CubeInfo, read_info
 from grids.hours import EPOCH
 from grids.snapshots import BRANCH, open_repository
-from pipeline.backtest.schedule import Schedule
-from pipeline.backtest.tallies import Tallies
 from pipeline.city import make_city
 from pipeline.config import Config
 from pipeline.delay import DELAY_DAYS, DELAY_EDGES, count_delays, maturity, reported_share
-from pipeline.districts import Districts
 from pipeline.errors import MissingInputError
 from pipeline.replay import City
 from pipeline.silver import Arrivals, read_arrivals
@@ -65,19 +61,3 @@ def read_known(config: Config) -> Known:
     if not len(arrivals):
         raise MissingInputError(f"{store.silver} holds no incident: deliver some first")
     return Known(config, make_city(config, info), info, arrivals)
-
-
-@dataclass(frozen=True)
-class Backtest:
-    """What a backtest left. ``tallies``: by target; ``rivals``: names on their rival axis.
-
-    ``made``: of every refit, the record of what was made, by target.
-    """
-
-    known: Known
-    schedule: Schedule
-    districts: Districts
-    rivals: tuple[str, ...]
-    tallies: dict[str, Tallies]
-    made: list[dict[str, Any]]
-    seconds: dict[str, float]

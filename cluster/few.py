@@ -1,0 +1,36 @@
+"""Many tasks on a cluster, a few of them at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+from distributed import Client, Future, as_completed
+
+Item = TypeVar("Item")
+
+
+def few_at_once(
+    client: Client, items: Iterable[Item], submit: Callable[[Item], Future[Any]]
+) -> Iterator[tuple[Item, Any]]:
+    """Every item with what its task returned, in the order in which they are done.
+
+    No more than two for each thread of the cluster are sent, and asked of ``items``, at a time:
+    what they hold need not lie on the workers, or here, at once. A task's error is raised.
+    """
+    waiting, at_work = iter(items), {}
+
+    def start(count: int) -> list[Future[Any]]:
+        futures = []
+        for item in islice(waiting, count):
+            future = submit(item)
+            at_work[future] = item
+            futures.append(future)
+        return futures
+
+    done = as_completed(start(2 * sum(client.nthreads().values())))
+    for future in done:
+        item, result = at_work.pop(future), future.result()
+        done.update(start(1))
+        yield item, result

@@ -1,0 +1,47 @@
+"""The command ``hexcast backfill``."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline.cli_options import ConfigFile, FirstDay, Json, LastDay, Out
+
+
+def backfill(
+    config: ConfigFile,
+    first: FirstDay,
+    last: LastDay,
+    reprocess: Annotated[
+        Literal["missing", "all"], typer.Option(help="nights without a run, or all of them")
+    ] = "missing",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done")] = False,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Issue the forecasts of past nights, as known then, on all workers.
+
+    The runs are what the nightly job would have published. Goes on where it was stopped.
+
+    Example: hexcast backfill configs/denver.yaml --from 2024-03-01 --to 2024-05-29
+    """
+    from pipeline.backfill import plan_backfill, run_backfill
+    from pipeline.load import load_config
+    from pipeline.log import LOGGER, configure_logging
+
+    configure_logging()
+    settings, now = load_config(config, out), datetime.now(UTC)
+    asked = settings, first.date(), last.date(), now, reprocess
+    if dry_run:
+        typer.echo(plan_backfill(*asked).line)
+        return
+    figures = run_backfill(*asked, LOGGER.info)
+    typer.echo(
+        json.dumps(figures)
+        if as_json
+        else f"{figures['made']} nights made in {figures['seconds']:.0f} s, {figures['there']} "
+        f"were there: {settings.output.path}/runs"
+    )

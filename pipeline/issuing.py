@@ -1,0 +1,58 @@
+"""What is issued for a night: the forecast of its models, written as layers and published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from forecasts.layers import write_layers
+from forecasts.schema import Forecast, TargetForecast, counted_target
+from forecasts.store import publish, stage
+from grids.cube import CubeInfo
+from pipeline.job import Run
+from pipeline.learning.model import Model
+from pipeline.log import StageLog
+from pipeline.night import Night
+
+
+def make_forecast(run: Run, info: CubeInfo, night: Night, models: Sequence[Model]) -> Forecast:
+    """The run's forecast from a night at its cutoff, whose target is each model's in turn."""
+    targets = []
+    for model in models:
+        members = tuple(info.categories.index(g) for g in run.config.targets[model.target])
+        targets.append(target_forecast(model, replace(night, members=members)))
+    return Forecast(
+        run_id=run.id,
+        as_of=run.cutoff,
+        hours=night.hours,
+        timezone=run.config.zone,
+        grid=info.grid,
+        targets=tuple(targets),
+        hotspot_share=run.config.hotspot_share,
+    )
+
+
+def target_forecast(model: Model, night: Night) -> TargetForecast:
+    """What is issued for a night: the model where it won, else the best baseline."""
+    baseline = model.best_baseline()(night)
+    expected = model.issued()(night) if model.wins else baseline
+    return counted_target(model.target, expected, baseline, model.label, model.laws.cell_hour)
+
+
+def publish_forecast(
+    run: Run,
+    forecast: Forecast,
+    log: StageLog,
+    manifest: dict[str, Any],
+    peak_mib: Callable[[], Mapping[str, float]],
+) -> Path:
+    """Write the run's layers and put it in its place; returns where it now is.
+
+    ``manifest``: its record, which also gets what ``peak_mib`` says once the layers are written.
+    """
+    with stage(run.root) as folder:
+        with log.stage("layers"):
+            write_layers(forecast, folder)
+        return publish(run.root, run.reference, folder, {**manifest, "peak_mib": peak_mib()})

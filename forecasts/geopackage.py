@@ -16,12 +16,11 @@ from contextlib import closing
 from pathlib import Path
 
 import geopandas
+import numpy as np
 import pandas as pd
 import pyogrio
 
-from forecasts.schema import Forecast, to_frame
 from forecasts.style import cells_style, hours_style
-from forecasts.validation import validate
 
 ROOM = 2**24  # bytes: with less, what went wrong is that there is no room
 _SQL_TYPES = {
@@ -50,56 +49,59 @@ CREATE TABLE layer_styles (
 )"""
 
 
-def write_geopackage(forecast: Forecast, path: Path) -> None:
-    """Write the layer as a GeoPackage with its default QGIS style; an existing file is replaced.
+def write_geopackage(frame: geopandas.GeoDataFrame, path: Path, target: str) -> None:
+    """Write a layer's frame as a GeoPackage with its default QGIS style, replacing what is there.
 
-    QGIS applies the style by itself: probability of the first target, temporal control by
+    QGIS applies the style by itself: probability of ``target``, temporal control by
     ``valid_start`` and ``valid_end``.
     """
-    frame = to_frame(forecast)
-    validate(frame, forecast.target_names)
     path.unlink(missing_ok=True)
-    _write_cells(frame.loc[frame["lead_hours"] == 0, ["hex_id", "geometry"]], path)
+    hours = frame["valid_start"].nunique()
+    _write(frame[::hours][["hex_id", "geometry"]], path, "cells")
+    _write(_cell_hours(frame, hours), path, "cell_hours", "Forecast values per cell and hour")
     with closing(sqlite3.connect(path)) as database, database:
-        _write_tables(database, frame, len(forecast.hours))
+        _write_hours(database, frame[:hours][_HOUR_COLUMNS])
         _write_view(database, frame)
-        _write_styles(database, frame, forecast.target_names[0])
+        _write_styles(database, frame, target)
 
 
-def _write_cells(cells: geopandas.GeoDataFrame, path: Path) -> None:
-    # GeoPackage 1.3 is the newest that GDAL 3.6 (Debian 12, QGIS 3.22) reads without a warning.
-    options = {"VERSION": "1.3"}
+def _write(rows: pd.DataFrame, path: Path, layer: str, about: str = "") -> None:
+    """Rows as a table of features or attributes; its key ``fid`` counts them from 1."""
     try:
-        pyogrio.write_dataframe(cells, path, layer="cells", driver="GPKG", dataset_options=options)
+        pyogrio.write_dataframe(
+            rows,
+            path,
+            layer=layer,
+            driver="GPKG",
+            use_arrow=True,
+            # The newest that GDAL 3.6 (Debian 12, QGIS 3.22) reads without a warning.
+            dataset_options={"VERSION": "1.3"},
+            layer_options={"DESCRIPTION": about},
+        )
     except RuntimeError as fault:  # GDAL tells of a full disk only what came of it
         if shutil.disk_usage(path.parent).free < ROOM:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from fault
         raise
 
 
-def _write_tables(database: sqlite3.Connection, frame: pd.DataFrame, hours: int) -> None:
-    """``cell_hours`` refers to the primary keys of the others, so that the join needs no index."""
-    _create(
-        database, "hours_of_run", frame[:hours][_HOUR_COLUMNS], "Valid times and run of every hour"
-    )
+def _cell_hours(frame: geopandas.GeoDataFrame, hours: int) -> pd.DataFrame:
+    """By the keys of the two other tables, so that the join needs no index."""
     shared = {"hex_id", "geometry", *_HOUR_COLUMNS} - {"lead_hours"}
-    values = frame[[name for name in frame if name not in shared]]
-    keys = pd.RangeIndex(len(frame))
-    values.insert(0, "fid", keys + 1)
-    values.insert(1, "cell", keys // hours + 1)
-    _create(database, "cell_hours", values, "Forecast values per cell and hour")
+    values = pd.DataFrame(frame[[name for name in frame if name not in shared]])
+    values.insert(0, "cell", np.arange(len(frame), dtype=np.int32) // hours + 1)
+    return values
 
 
-def _create(database: sqlite3.Connection, table: str, rows: pd.DataFrame, about: str) -> None:
-    """Create an attribute table with ``rows``; its first column is the primary key."""
+def _write_hours(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
+    """``hours_of_run``, whose first column is its key."""
     kinds = [_SQL_TYPES.get(str(dtype), "INTEGER") + " NOT NULL" for dtype in rows.dtypes]
     kinds[0] = "INTEGER PRIMARY KEY NOT NULL"
     fields = ", ".join(f'"{name}" {kind}' for name, kind in zip(rows, kinds, strict=True))
-    database.execute(f"CREATE TABLE {table} ({fields})")
+    database.execute(f"CREATE TABLE hours_of_run ({fields})")
     marks = ", ".join("?" * len(rows.columns))
     values = zip(*(_sql_values(rows[name]) for name in rows), strict=True)
-    database.executemany(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
-    _register(database, table, "attributes", about)
+    database.executemany(f"INSERT INTO hours_of_run VALUES ({marks})", values)  # noqa: S608
+    _register(database, "hours_of_run", "attributes", "Valid times and run of every hour")
 
 
 def _sql_values(column: pd.Series) -> list[object]:

@@ -36,16 +36,16 @@ def frame(forecast):
 
 
 @pytest.fixture(scope="module")
-def parquet(forecast, tmp_path_factory) -> Path:
+def parquet(frame, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("parquet") / "forecast.parquet"
-    write_geoparquet(forecast, path)
+    write_geoparquet(frame, path)
     return path
 
 
 @pytest.fixture(scope="module")
-def geopackage(forecast, tmp_path_factory) -> Path:
+def geopackage(frame, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("gpkg") / "forecast.gpkg"
-    write_geopackage(forecast, path)
+    write_geopackage(frame, path, "all")
     return path
 
 
@@ -105,7 +105,8 @@ def test_geoparquet_row_groups_are_compact(tmp_path, forecast):
     grid = HexGrid.from_extent(-105.1, 39.6, -104.7, 39.9, 9)
     rates = np.full((len(grid), 24), 0.1)
     uniform = (counted_target("all", rates, rates, "uniform", POISSON),)
-    write_geoparquet(replace(forecast, grid=grid, targets=uniform), tmp_path / "wide.parquet")
+    wide = to_frame(replace(forecast, grid=grid, targets=uniform))
+    write_geoparquet(wide, tmp_path / "wide.parquet")
     metadata = pq.read_metadata(tmp_path / "wide.parquet")
     sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
     assert len(sizes) > 4
@@ -201,10 +202,10 @@ def test_geopackage_has_one_default_style_per_layer(geopackage):
     assert all(qml.startswith("<!DOCTYPE qgis") and "$" not in qml for *_, qml in styles)
 
 
-def test_an_old_geopackage_is_replaced(tmp_path, forecast, geopackage):
+def test_an_old_geopackage_is_replaced(tmp_path, geopackage):
     path = tmp_path / "forecast.gpkg"
     path.write_bytes(geopackage.read_bytes())
-    write_geopackage(tiny_forecast(names=("property",)), path)
+    write_geopackage(to_frame(tiny_forecast(names=("property",))), path, "property")
     assert "property_rank" in pyogrio.read_info(path, layer="hours")["fields"]
     assert "all_rank" not in pyogrio.read_info(path, layer="hours")["fields"]
 
@@ -213,9 +214,8 @@ def test_nothing_is_written_that_is_not_the_layer(tmp_path, forecast):
     target = forecast.target("all")
     broken = counted_target("all", target.expected, target.baseline * np.nan, "broken", POISSON)
     bad = replace(forecast, targets=(broken,))
-    for write in (write_geoparquet, write_geopackage):
-        with pytest.raises(ValueError, match="all_baseline lacks"):
-            write(bad, tmp_path / "bad")
+    with pytest.raises(ValueError, match="all_baseline lacks"):
+        write_layers(bad, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -238,7 +238,7 @@ def test_equal_quantiles_are_one_break():
     assert colours(2) == [colours(6)[0], colours(6)[-1]]
 
 
-def test_a_disk_that_is_full_is_told_as_such(forecast, tmp_path, monkeypatch):
+def test_a_disk_that_is_full_is_told_as_such(frame, tmp_path, monkeypatch):
     """GDAL says instead that a table is missing which it could not make."""
 
     def fail(*_: object, **__: object) -> None:
@@ -246,7 +246,7 @@ def test_a_disk_that_is_full_is_told_as_such(forecast, tmp_path, monkeypatch):
 
     monkeypatch.setattr(pyogrio, "write_dataframe", fail)
     with pytest.raises(pyogrio.errors.FeatureError):
-        write_geopackage(forecast, tmp_path / "a.gpkg")
+        write_geopackage(frame, tmp_path / "a.gpkg", "all")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(OSError, match="No space left on device"):
-        write_geopackage(forecast, tmp_path / "a.gpkg")
+        write_geopackage(frame, tmp_path / "a.gpkg", "all")

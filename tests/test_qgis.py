@@ -115,7 +115,7 @@ def seen(forecast, pictures) -> dict:
     if not PYTHON.exists() or qgis("-c", "import qgis.core").returncode:
         pytest.skip(f"{PYTHON} has no qgis: apt-get install python3-qgis")
     path = pictures / "forecast.gpkg"
-    write_geopackage(forecast, path)
+    write_geopackage(to_frame(forecast), path, "all")
     starts = [f"{time:%Y-%m-%dT%H:%M:%S}Z" for time in forecast.hours.times]
     result = qgis("-c", PROBE, str(path), str(pictures), json.dumps(starts))
     assert result.returncode == 0, result.stderr

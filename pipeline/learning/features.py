@@ -215,7 +215,10 @@ def build_features(
         values = feature.values(night)
         row = cells if values.shape[0] > 1 else 0
         hour = hours if values.shape[1] > 1 else 0
-        out[:, column] = feature.encode(np.atleast_1d(values[row, hour]))
+        if values.size < len(cells):  # the same codes, of fewer values
+            out[:, column] = feature.encode(values)[row, hour]
+        else:
+            out[:, column] = feature.encode(values[row, hour])
     return out
 
 

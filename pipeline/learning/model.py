@@ -90,11 +90,12 @@ def predict(booster: xgboost.Booster, night: Night) -> Floats:
         )
     edges = json.loads(booster.attr(EDGES) or "{}")
     codes = night_codes(night, features_of(night.context, edges))
-    matrix = xgboost.DMatrix(
-        codes, missing=MISSING, feature_names=names, base_margin=start(night).ravel()
+    starts = start(night)
+    # In place: a matrix of its own would take a quarter of the time, and four bytes for each code.
+    expected: Floats = booster.inplace_predict(
+        codes, missing=MISSING, base_margin=starts.ravel(), validate_features=False
     )
-    expected: Floats = booster.predict(matrix).astype(np.float64)
-    return expected.reshape(night.spec.cells, len(night.hours))
+    return expected.astype(np.float64).reshape(starts.shape)
 
 
 def save_model(root: Path, model: Model, fingerprint: str) -> Path:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import icechunk
 import numpy as np
-import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
@@ -21,6 +20,9 @@ from grids.counts import SparseCounts, checked_counts
 from grids.hexgrid import HexGrid
 from grids.hours import EPOCH, HourRange
 from grids.snapshots import BRANCH, open_night
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SHARD_HOURS = 672
 CHUNK_CELLS = 650
@@ -183,6 +185,8 @@ def open_cube(path: str, tag: str | None = None, as_of: datetime | None = None) 
     xdggs understands the dataset: ``xdggs.decode(open_cube(path))``. Raises FileNotFoundError
     where there is no cube or no such night is kept, ValueError as `open_night` does.
     """
+    import xarray as xr  # takes a second to load, and no night needs it
+
     session = open_night(path, tag, as_of)
     times = xr.coders.CFDatetimeCoder(time_unit="us")
     dataset: xr.Dataset = xr.open_zarr(

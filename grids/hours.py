@@ -51,6 +51,11 @@ class HourRange:
         return hours_of_week(self.times, timezone)
 
 
+def day_of(instant: datetime) -> int:
+    """The UTC day since 1970-01-01 that an instant (aware) lies in."""
+    return (instant - EPOCH) // timedelta(days=1)
+
+
 def hours_to_times(hours: NDArray[np.int64]) -> pd.DatetimeIndex:
     """Starts of the hours as UTC timestamps in microseconds."""
     stamps = np.asarray(hours, np.int64).astype("datetime64[h]").astype("datetime64[us]")

@@ -7,56 +7,78 @@ run goes on undisturbed beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from itertools import groupby
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
 from cluster.lazy import LazyCluster, own_peak_mib
+from forecasts.store import find_run
 from grids.cube import CubeInfo
 from grids.hours import cutoffs_of_days
 from pipeline.config import Config
 from pipeline.districts import read_districts
 from pipeline.enough import require_enough
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, MissingInputError
 from pipeline.ingest.recipe import IngestRecord
 from pipeline.issuing import make_forecast, publish_forecast
-from pipeline.job import Run, manifest_of
+from pipeline.job import manifest_of
 from pipeline.known import Known, read_known
 from pipeline.learning.features import feature_names
-from pipeline.learning.model import Model, models_at
+from pipeline.learning.model import Load, Model, load_model, models_at
+from pipeline.learning.past import train_at
 from pipeline.locks import make_folder, only_one
 from pipeline.log import StageLog
+from pipeline.night import Night
 from pipeline.nightly import check_cutoff, run_night
 from pipeline.plainly import plainly
 from pipeline.replay import Block, City, blocks_of, nights_of
-from pipeline.state import advance, empty_state
+from pipeline.run import Run
 
 Reprocess = Literal["missing", "all"]
 Say = Callable[[str], None]
-CHUNK_NIGHTS = 7  # that one task issues
+CHUNK = 7  # nights that one task issues
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs that are to be made, in order, and how many of the nights are there already."""
+    """The runs of all nights asked for, in order, and which of them are to be made.
+
+    ``others``: how many of those that are there were made with another configuration.
+    """
 
     runs: tuple[Run, ...]
-    there: int
+    wanted: frozenset[datetime]
+    others: int
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """How many nights there are of each kind."""
+        there = len(self.runs) - len(self.wanted)
+        return {
+            "to make": len(self.wanted),
+            "there": there,
+            "of another configuration": self.others,
+        }
 
     @property
     def line(self) -> str:
         """The plan in a sentence."""
-        if not self.runs:
-            return f"nothing to do: all {self.there} nights are there"
-        first, last = self.runs[0].reference, self.runs[-1].reference
-        return (
-            f"{len(self.runs)} nights from {first:%Y-%m-%d %H:%MZ} to {last:%Y-%m-%d %H:%MZ} are "
-            f"to be made, {self.there} are there"
+        first, last = self.runs[0], self.runs[-1]
+        count = self.figures
+        line = (
+            f"{first.reference:%Y-%m-%d %H:%MZ} to {last.reference:%Y-%m-%d %H:%MZ}: "
+            f"{count['to make']} nights are to be made, {count['there']} are there"
         )
+        if self.others:
+            line += f", {self.others} of them of another configuration"
+        keep = first.config.output.keep_days
+        if len(self.runs) > keep:
+            line += f"; the next night keeps the newest {keep} (output.keep_days)"
+        return line
 
 
 def plan_backfill(
@@ -69,120 +91,126 @@ def plan_backfill(
     if last < first:
         raise ConfigError(f"--from {first} lies after --to {last}: swap them")
     cutoffs = cutoffs_of_days(first, last, config.cutoff, config.zone)
-    for cutoff in (cutoffs[0], cutoffs[-1]):
-        check_cutoff(config, cutoff, now)
-    runs = [Run(config, cutoff, now) for cutoff in cutoffs]
-    wanted = tuple(run for run in runs if reprocess == "all" or run.done() is None)
-    return Plan(wanted, len(runs) - len(wanted))
+    check_cutoff(config, cutoffs[0], now, "--from")
+    check_cutoff(config, cutoffs[-1], now, "--to")
+    runs = tuple(Run(config, cutoff, now) for cutoff in cutoffs)
+    there = {run.cutoff for run in runs if find_run(run.root, run.reference) is not None}
+    others = sum(run.done() is None for run in runs if run.cutoff in there)
+    spared = there if reprocess == "missing" else set()
+    return Plan(runs, frozenset(run.cutoff for run in runs if run.cutoff not in spared), others)
 
 
 def run_backfill(
-    config: Config,
-    first: date,
-    last: date,
-    now: datetime,
-    reprocess: Reprocess,
-    say: Say,
+    config: Config, first: date, last: date, now: datetime, reprocess: Reprocess, say: Say
 ) -> dict[str, Any]:
     """Make what the plan says, after what is newly delivered was ingested; returns figures.
 
-    ``say`` is told of the progress. Raises HexcastError; the nights that were published stay, and
-    the next backfill goes on after them.
+    ``say`` is told of the progress. Raises HexcastError: MissingInputError, after all others were
+    made, where too little was known for a night. What is published stays, and a later backfill goes
+    on after it.
     """
     plan = plan_backfill(config, first, last, now, reprocess)
     say(plan.line)
-    began = perf_counter()
-    if plan.runs:
+    began, left_out = perf_counter(), dict[datetime, str]()
+    if plan.wanted:
         with plainly(config.output.path):
             run_night(config, now, until="ingest")
             root = make_folder(Path(config.output.path), "output.path")
             with only_one(root / ".backfill.lock", f"another backfill writes {root}"):
-                _make(config, plan, say)
-    seconds = perf_counter() - began
-    return {"made": len(plan.runs), "there": plan.there, "seconds": round(seconds, 1)}
+                left_out = _make(config, plan, say)
+    if left_out:
+        night, reason = min(left_out.items())
+        raise MissingInputError(
+            f"{len(left_out)} of {len(plan.wanted)} nights could not be made, the first that of "
+            f"{night:%Y-%m-%d %H:%MZ}: {reason}"
+        )
+    return {**plan.figures, "seconds": round(perf_counter() - began, 1)}
 
 
-def _make(config: Config, plan: Plan, say: Say) -> None:
+def _make(config: Config, plan: Plan, say: Say) -> dict[datetime, str]:
+    """Publish the wanted runs; the cutoffs of those that could not be made, and why."""
     known = read_known(config).at(plan.runs[-1].cutoff)
+    done, left_out = 0, dict[datetime, str]()
     with LazyCluster(config.cluster, Path(config.output.path)) as cluster:
-        made = {run.cutoff: _models(known, run, cluster, say) for run in plan.runs}
-        done = 0
-        for nights in _issued(known, plan.runs, made, cluster):
-            done += len(nights)
-            say(f"{done} of {len(plan.runs)} nights, {nights[-1]:%Y-%m-%d %H:%MZ} among them")
+        made = dict[datetime, list[Model]]()
+        load = lru_cache(maxsize=2 * len(config.targets))(load_model)
+        for run in plan.runs:
+            if run.cutoff in plan.wanted:
+                try:
+                    made[run.cutoff] = _models(known, run, cluster, load, say)
+                except MissingInputError as fault:
+                    left_out[run.cutoff] = str(fault)
+        for block, faults in _issued(known, plan, made, cluster):
+            left_out |= faults
+            done += sum(night in made for night in block.nights)
+            say(f"{done} of {len(made)} nights, the last chunk to {block.nights[-1]:%Y-%m-%d}")
+    return left_out
 
 
-def _models(known: Known, run: Run, cluster: LazyCluster, say: Say) -> list[Model]:
+def _models(known: Known, run: Run, cluster: LazyCluster, load: Load, say: Say) -> list[Model]:
     """Those that serve the run's night; what is too old for it is made anew, as a night would."""
 
     def make(missing: list[str]) -> list[Model]:
-        from pipeline.learning.train import train  # Dask takes seconds to load
-
         say(f"models of {', '.join(missing)} from what was known at {run.cutoff:%Y-%m-%d %H:%MZ}")
-        then, (spec, grid) = known.at(run.cutoff).arrivals, (known.city.spec, known.info.grid)
-        state = advance(empty_state(spec), then, run.cutoff, spec)
-        require_enough(state, spec.started)
-        districts = read_districts(run.store.silver, grid, run.cutoff).of_cell
-        axis, client = known.info.categories, cluster.client
-        return train(run.config, known.city, axis, missing, then, state, districts, client)
+        districts = read_districts(run.store.silver, known.info.grid, run.cutoff).of_cell
+        return train_at(known, run.cutoff, missing, districts, cluster, require_enough)
 
-    return models_at(
-        run.config, run.store.models, run.cutoff, feature_names(known.city.context), make
-    )
+    features = feature_names(known.city.context)
+    return models_at(run.config, run.store.models, run.cutoff, features, make, load)
 
 
 def _issued(
-    known: Known,
-    runs: Sequence[Run],
-    made: dict[datetime, list[Model]],
-    cluster: LazyCluster,
-) -> Iterator[tuple[datetime, ...]]:
-    """The cutoffs of every chunk of runs, once they are published."""
+    known: Known, plan: Plan, made: Mapping[datetime, list[Model]], cluster: LazyCluster
+) -> Iterator[tuple[Block, dict[datetime, str]]]:
+    """Every block with nights to be made, once they are published; why some could not be."""
     from cluster.few import few_at_once  # Dask takes seconds to load
 
+    if not made:
+        return
     client = cluster.client
-    groups = list(_chunks(runs, made))
-    blocks = blocks_of(known.city, known.arrivals, [tuple(r.cutoff for r in g) for g in groups])
+    # All nights, those that are there included: a state that went another way differs in its last
+    # digits, and what is resumed must be what was never stopped.
+    nights = [run.cutoff for run in plan.runs]
+    chunks = (tuple(nights[at : at + CHUNK]) for at in range(0, len(nights), CHUNK))
+    blocks = blocks_of(known.city, known.arrivals, chunks)
     city, info = (
         client.scatter(each, broadcast=True, hash=False) for each in (known.city, known.info)
     )
 
     def submit(block: Block) -> Any:
-        sent = client.scatter((block, made[block.nights[0]]), hash=False)
-        return client.submit(issue_block, city, info, sent, runs[0], pure=False)
+        serving = [made.get(night) for night in block.nights]
+        sent = client.scatter((block, serving), hash=False)
+        return client.submit(issue_block, city, info, sent, plan.runs[0], pure=False)
 
-    for block, _ in few_at_once(client, blocks, submit):
-        yield block.nights
-
-
-def _chunks(runs: Sequence[Run], made: dict[datetime, list[Model]]) -> Iterator[list[Run]]:
-    """Consecutive runs, CHUNK_NIGHTS at most, that the same models serve."""
-    by_models = groupby(runs, lambda run: [(m.target, m.cutoff) for m in made[run.cutoff]])
-    for _, served in by_models:
-        group = list(served)
-        for at in range(0, len(group), CHUNK_NIGHTS):
-            yield group[at : at + CHUNK_NIGHTS]
+    wanted = (block for block in blocks if any(night in made for night in block.nights))
+    yield from few_at_once(client, wanted, submit)
 
 
 def issue_block(
-    city: City, info: CubeInfo, sent: tuple[Block, list[Model]], like: Run
-) -> tuple[Path, ...]:
-    """Forecast, write and publish every night of a block; where the runs now are.
+    city: City, info: CubeInfo, sent: tuple[Block, list[list[Model] | None]], like: Run
+) -> dict[datetime, str]:
+    """Forecast, write and publish nights of a block; why that could not be, by cutoff.
 
-    ``sent``: the block, and the models that serve it; ``like``: another run of the backfill.
+    ``sent``: the block, and the models that serve each of its nights, None where it is not wanted;
+    ``like``: another run of the backfill.
     """
-    block, models = sent
-    issued = []
-    for night in nights_of(city, block, ()):
-        require_enough(night.state, city.spec.started)
-        run = replace(like, cutoff=night.state.as_of)
-        log = StageLog(run.id)
-        with log.stage("forecast"):
-            forecast = make_forecast(run, info, night, models)
-        manifest = manifest_of(run, info, IngestRecord(), log.seconds, night.state, models)
-        issued.append(publish_forecast(run, forecast, log, manifest, _peak_mib))
-    return tuple(issued)
+    block, serving = sent
+    left_out = {}
+    for night, models in zip(nights_of(city, block, ()), serving, strict=True):
+        if models is None:
+            continue
+        try:
+            require_enough(night.state, city.spec.started)
+        except MissingInputError as fault:
+            left_out[night.state.as_of] = str(fault)
+            continue
+        _issue(replace(like, cutoff=night.state.as_of), info, night, models)
+    return left_out
 
 
-def _peak_mib() -> dict[str, float]:
-    return {"worker": own_peak_mib()}
+def _issue(run: Run, info: CubeInfo, night: Night, models: list[Model]) -> None:
+    log = StageLog(run.id)
+    with log.stage("forecast"):
+        forecast = make_forecast(run, info, night, models)
+    manifest = manifest_of(run, info, IngestRecord(), night.state, models)
+    publish_forecast(run, forecast, log, manifest, lambda: {"worker": own_peak_mib()})

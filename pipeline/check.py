@@ -12,9 +12,9 @@ from grids.snapshots import BRANCH, open_repository
 from pipeline.config import Config
 from pipeline.context.reading import read_table
 from pipeline.ingest.recipe import new_deliveries
-from pipeline.job import Run
 from pipeline.place import make_grid, read_boundary, require_same_store
 from pipeline.plainly import plainly
+from pipeline.run import Run
 from pipeline.sources.recipe import make_source
 from pipeline.store import Store
 

@@ -22,9 +22,10 @@ def backfill(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Issue the forecasts of past nights, as known then, on all workers.
+    """Issue the forecasts of past nights, as known then.
 
-    The runs are what the nightly job would have published. Goes on where it was stopped.
+    On all workers. The runs are what the nightly job would have published. Goes on where it
+    was stopped.
 
     Example: hexcast backfill configs/denver.yaml --from 2024-03-01 --to 2024-05-29
     """
@@ -36,12 +37,12 @@ def backfill(
     settings, now = load_config(config, out), datetime.now(UTC)
     asked = settings, first.date(), last.date(), now, reprocess
     if dry_run:
-        typer.echo(plan_backfill(*asked).line)
+        plan = plan_backfill(*asked)
+        typer.echo(json.dumps(plan.figures) if as_json else plan.line)
         return
     figures = run_backfill(*asked, LOGGER.info)
-    typer.echo(
-        json.dumps(figures)
-        if as_json
-        else f"{figures['made']} nights made in {figures['seconds']:.0f} s, {figures['there']} "
-        f"were there: {settings.output.path}/runs"
-    )
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    made, seconds = figures["to make"], figures["seconds"]
+    typer.echo(f"{made} nights made in {seconds:.0f} s: {settings.output.path}/runs")

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.hours import EPOCH, HOUR
+from grids.hours import EPOCH, HOUR, day_of
 from pipeline.silver import Arrivals
 
 DELAY_DAYS = 400  # days of occurrence that the estimate looks back on
@@ -23,14 +23,19 @@ _DAYS = [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 10, 14, 21, 30, 42, 60, 75, 90, 105, 120, 
 DELAY_EDGES = np.array([*_HOURS, *(24 * day for day in _DAYS)], np.float64)
 
 
+def turned(table: NDArray[np.int64], since: datetime, cutoff: datetime) -> NDArray[np.int64]:
+    """A copy of a table (day modulo its length, ...), its days after ``since`` empty."""
+    table, length = table.copy(), len(table)
+    today, before = day_of(cutoff), day_of(since)
+    table[np.arange(max(before + 1, today - length + 1), today + 1) % length] = 0
+    return table
+
+
 def count_delays(
     table: NDArray[np.int64], arrivals: Arrivals, since: datetime, cutoff: datetime
 ) -> NDArray[np.int64]:
     """The table (day modulo DELAY_DAYS, age bin) moved on from ``since`` to ``cutoff``."""
-    table = table.copy()
-    today, before = _day(cutoff), _day(since)
-    new_days = np.arange(max(before + 1, today - DELAY_DAYS + 1), today + 1)
-    table[new_days % DELAY_DAYS] = 0
+    table, today = turned(table, since, cutoff), day_of(cutoff)
     day = arrivals.events.hour // 24
     counted = arrivals.first & (arrivals.events.sign > 0) & (day > today - DELAY_DAYS)
     age = arrivals.known[counted] / 3.6e9 - arrivals.events.hour[counted]
@@ -39,16 +44,12 @@ def count_delays(
     return table
 
 
-def _day(instant: datetime) -> int:
-    return (instant - EPOCH) // timedelta(days=1)
-
-
 def reported_share(table: NDArray[np.int64], cutoff: datetime) -> NDArray[np.float64]:
     """(edge,) share of incidents known by each age of DELAY_EDGES, of those ever known.
 
     Uses days of occurrence for which that age had passed at ``cutoff``; without any data 1.
     """
-    today = _day(cutoff)
+    today = day_of(cutoff)
     days = np.arange(today - DELAY_DAYS + 1, today + 1)
     by_age = table[days % DELAY_DAYS][:, :-1]
     cumulative = by_age.cumsum(axis=1)
@@ -62,7 +63,7 @@ def reported_share(table: NDArray[np.int64], cutoff: datetime) -> NDArray[np.flo
 
 def newest_occurrence(table: NDArray[np.int64], cutoff: datetime) -> datetime | None:
     """The end of the newest day (UTC) with a known incident, not after ``cutoff``; None if none."""
-    today = _day(cutoff)
+    today = day_of(cutoff)
     for day in range(today, today - DELAY_DAYS, -1):
         if table[day % DELAY_DAYS].any():
             return min(EPOCH + timedelta(days=day + 1), cutoff)

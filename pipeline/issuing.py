@@ -11,10 +11,10 @@ from forecasts.layers import write_layers
 from forecasts.schema import Forecast, TargetForecast, counted_target
 from forecasts.store import publish, stage
 from grids.cube import CubeInfo
-from pipeline.job import Run
 from pipeline.learning.model import Model
 from pipeline.log import StageLog
 from pipeline.night import Night
+from pipeline.run import Run
 
 
 def make_forecast(run: Run, info: CubeInfo, night: Night, models: Sequence[Model]) -> Forecast:
@@ -50,9 +50,11 @@ def publish_forecast(
 ) -> Path:
     """Write the run's layers and put it in its place; returns where it now is.
 
-    ``manifest``: its record, which also gets what ``peak_mib`` says once the layers are written.
+    ``manifest``: its record, which also gets the seconds of its stages, the layers' included, and
+    what ``peak_mib`` says once they are written.
     """
     with stage(run.root) as folder:
         with log.stage("layers"):
             write_layers(forecast, folder)
-        return publish(run.root, run.reference, folder, {**manifest, "peak_mib": peak_mib()})
+        spent = {"seconds": log.seconds, "peak_mib": peak_mib()}
+        return publish(run.root, run.reference, folder, {**manifest, **spent})

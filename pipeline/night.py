@@ -115,8 +115,7 @@ class Night:
     def season(self) -> Floats:
         """(half-life,) the season of the hours ahead against that of the incidents in the rates."""
         began, now = self.spec.started, self.state.as_of
-        daily = self.state.daily[:, self.members].sum(axis=1)
-        of_year = seasons(daily, self.shares, began, now)
+        of_year = seasons(self.state.daily, self.members, self.shares, began, now)
         then = at_decayed(of_year, self.shares, HALF_LIVES, began, now)
         return np.asarray(at_hours(of_year, self.hours.values) / then)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.nightly import Outcome
-from pipeline.quality.report import quality_lines
 
 _COLUMNS = {
     "gain_over_reference": "gain",
@@ -24,6 +23,8 @@ def describe(outcome: Outcome) -> Iterator[str]:
         yield f"{manifest['run_id']} is done already"
     yield from _rows(manifest["ingest"])
     if manifest["ingest"]["quality"]:
+        from pipeline.quality.report import quality_lines  # libraries that a finished night spares
+
         yield from quality_lines(manifest["ingest"]["quality"])
     for model in manifest["models"]:
         yield from _scores(model)

@@ -11,7 +11,7 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pytest
-from cities import Small, midnight, small_config
+from cities import Small, midnight, reported_at, small_config
 from distributed import Client
 
 from forecasts.store import run_name
@@ -57,7 +57,7 @@ def manifest(config: Config, cutoff: datetime) -> dict[str, Any]:
 def filled(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Config:
     config = city(tmp_path_factory.mktemp("filled"), client)
     figures, said = fill(config)
-    assert figures["made"] == len(DAYS)
+    assert figures["to make"] == len(DAYS)
     assert said.count("models of all, violent from") == 2, "one serves 8 nights, here are 11"
     return config
 
@@ -94,8 +94,8 @@ def test_the_record_is_that_of_a_night(filled: Config, tmp_path: Path, client: C
 def test_a_finished_backfill_does_nothing(filled: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfill, "run_night", None)  # nothing is even ingested
     figures, said = fill(filled)
-    assert figures["made"] == 0
-    assert "all 11 nights are there" in said
+    assert figures["to make"] == 0
+    assert "0 nights are to be made, 11 are there" in said
 
 
 def test_a_killed_backfill_goes_on_where_it_stopped(
@@ -118,20 +118,49 @@ def test_a_killed_backfill_goes_on_where_it_stopped(
     before = manifest(config, midnight(109))
     monkeypatch.setattr(backfill, "publish_forecast", issue)
     figures, _ = fill(config)
-    assert figures == {**figures, "made": 11 - len(issued), "there": len(issued)}
+    assert (figures["to make"], figures["there"]) == (11 - len(issued), len(issued))
     assert manifest(config, midnight(109)) == before
     for day in DAYS:
-        assert layer(config, midnight(day))["model"].equals(layer(filled, midnight(day))["model"])
+        whole, resumed = layer(filled, midnight(day)), layer(config, midnight(day))
+        pd.testing.assert_frame_equal(pd.DataFrame(whole), pd.DataFrame(resumed), check_exact=True)
 
 
 def test_all_makes_every_night_again(tmp_path: Path, client: Client) -> None:
     config = city(tmp_path, client)
     run_night(config, midnight(200), midnight(106))
     asked = config, date(2024, 4, 16), date(2024, 4, 17), NOW
-    assert [run.cutoff for run in plan_backfill(*asked).runs] == [midnight(107)]
-    assert len(plan_backfill(*asked, "all").runs) == 2
+    assert plan_backfill(*asked).wanted == {midnight(107)}
+    assert plan_backfill(*asked, "all").wanted == {midnight(106), midnight(107)}
     run_backfill(*asked, "all", str)
     assert manifest(config, midnight(106))["made_at"] == NOW.isoformat()
+
+
+def test_what_another_configuration_issued_stays(tmp_path: Path, client: Client) -> None:
+    config = city(tmp_path, client)
+    run_night(config, midnight(200), midnight(106))
+    before = manifest(config, midnight(106))
+    other = city(tmp_path, client, hotspot_share=0.1)
+    plan = plan_backfill(other, date(2024, 4, 16), date(2024, 4, 17), NOW)
+    assert plan.wanted == {midnight(107)}
+    assert "1 are there, 1 of them of another configuration" in plan.line
+    run_backfill(other, date(2024, 4, 16), date(2024, 4, 17), NOW, "missing", str)
+    assert manifest(config, midnight(106)) == before
+
+
+def test_a_night_of_silence_is_left_out_and_the_others_are_made(
+    tmp_path: Path, client: Client
+) -> None:
+    rows = Small().rows()
+    silent = (reported_at(rows) > midnight(70)) & (reported_at(rows) <= midnight(110))
+    cluster = {"kind": "address", "address": client.scheduler.address}
+    config = small_config(tmp_path, rows[~silent], cluster=cluster, model={"rounds": 20})
+    asked = config, date(2024, 4, 18), date(2024, 4, 22), NOW  # the 108th day to the 112th
+    with pytest.raises(MissingInputError, match="of 5 nights could not be made, the first that"):
+        run_backfill(*asked, "missing", str)
+    made = [day for day in range(108, 113) if run_of(config, midnight(day)).exists()]
+    assert made == [111, 112]
+    with pytest.raises(MissingInputError, match="3 of 3 nights"):
+        run_backfill(*asked, "missing", str)
 
 
 def test_what_cannot_be_made_is_said(tmp_path: Path, client: Client) -> None:
@@ -142,7 +171,9 @@ def test_what_cannot_be_made_is_said(tmp_path: Path, client: Client) -> None:
         plan_backfill(config, FIRST, date(2030, 1, 1), NOW)
     with pytest.raises(MissingInputError, match="not after the data begin"):
         plan_backfill(config, date(2023, 1, 1), LAST, NOW)
-    with pytest.raises(MissingInputError, match="a baseline needs"):
+    few = city(tmp_path, client, output={"path": "store", "keep_days": 3})
+    assert "keeps the newest 3" in plan_backfill(few, FIRST, LAST, NOW).line
+    with pytest.raises(MissingInputError, match=r"2 of 2 nights could not .* a baseline needs"):
         run_backfill(config, date(2024, 1, 5), date(2024, 1, 6), NOW, "missing", str)
     with (
         only_one(Path(config.output.path) / ".backfill.lock", "the test"),

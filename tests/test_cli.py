@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,32 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(stopped.value.code or 0)
 
 
+HEAVY = "numpy pandas geopandas scipy dask distributed xgboost sklearn zarr icechunk xarray".split()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a command said, and which of the large libraries it loaded."""
+
+    said: str
+    heavy: set[str]
+    rich: set[str]
+
+
+def loaded_by(*arguments: str) -> Loaded:
+    code = (
+        f"import sys; sys.argv = ['hexcast', *{arguments!r}]\n"
+        "from pipeline.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print(*sorted({{'rich', *{HEAVY!r}}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *said, last = done.stdout.splitlines()
+    names = set(last.split())
+    return Loaded("\n".join(said), names - {"rich"}, names & {"rich"})
+
+
 def test_a_night_and_its_stages(
     city: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -53,6 +80,9 @@ def test_a_night_and_its_stages(
     assert stages == ["ingest", "cube", "train", "forecast", "layers"]
     assert run(monkeypatch, "nightly", city, "--as-of", at, "--json") == 0
     assert json.loads(capfd.readouterr().out)["as_of"] == midnight(110).isoformat()
+    again = loaded_by("nightly", str(city), "--as-of", at)
+    assert "done already" in again.said
+    assert again.heavy <= {"numpy", "pandas"}, "a finished night does nothing, and quickly"
     assert run(monkeypatch, "check", city, "--json") == 0
     assert json.loads(capfd.readouterr().out)["to ingest"] == "0 new or changed files"
 
@@ -124,14 +154,8 @@ def test_an_export_does_not_replace_the_configuration(
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; sys.argv = ['hexcast', '--help']\n"
-        "from pipeline.cli import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "heavy = {'rich', 'numpy', 'pandas', 'geopandas', 'dask', 'xgboost', 'zarr'}\n"
-        "print('heavy', sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "nightly" in done.stdout
-    assert done.stdout.splitlines()[-1] == "heavy []"
+    found = loaded_by("--help")
+    assert "nightly" in found.said
+    assert not found.heavy | found.rich
+    commands = found.said.partition("Commands:")[2]
+    assert "..." not in commands, "the first sentence of a command is too long for its line"

@@ -10,9 +10,10 @@ import pytest
 
 from grids.counts import Events
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR
-from pipeline.night import Night, Place
+from grids.hours import EPOCH, HOUR, day_of
+from pipeline.night import LONG, WEEK, Night, Place
 from pipeline.replay import City, night_at
+from pipeline.season import CYCLE
 from pipeline.silver import Arrivals, microseconds, sort_arrivals
 from pipeline.state import StateSpec, advance, empty_state
 
@@ -25,6 +26,7 @@ CITY = City(
     1,
 )
 DAYS = 400
+START_DAY = day_of(START)
 
 
 def night(
@@ -41,6 +43,57 @@ def night(
     cutoff = START + timedelta(days=days)
     state = advance(empty_state(CITY.spec), arrivals.until(cutoff), cutoff, CITY.spec)
     return night_at(CITY, state, arrivals, (0, 1))
+
+
+def yearly(
+    years: int, extra: float = 0.5, gap: tuple[int, int] = (0, 0), later: int = 0
+) -> tuple[Night, float]:
+    """The night after so many years of a city with ``extra`` more in the first half of each, less
+    in the other, and what there is on average in an hour of its day. ``gap``: days without any.
+
+    ``later``: as many incidents more, of the last year, that become known after the cutoff.
+    """
+    days = np.arange(years * CYCLE + 30)
+    level = 24 * (1 + extra * np.where((START_DAY + days) % CYCLE < CYCLE // 2, 1.0, -1.0))
+    level[gap[0] : gap[1]] = 0
+    hour = np.repeat(24 * days, level.astype(int)) + np.concatenate(
+        [np.arange(n) * 24 // max(n, 1) for n in level.astype(int)]
+    )
+    cutoff = START + timedelta(days=len(days))
+    known = microseconds(START) + (hour * 60 + 1) * 60_000_000
+    more = 24 * (len(days) - 1 - np.arange(later) % CYCLE)
+    hour, known = (
+        np.append(hour, more),
+        np.append(known, np.full(later, microseconds(cutoff) + 1)),
+    )
+    size = len(hour)
+    events = Events(
+        hour + CITY.spec.start, np.full(size, 3, np.int32), np.zeros(size, np.int8),
+        np.ones(size, np.int8),
+    )  # fmt: skip
+    arrivals = sort_arrivals([Arrivals(known, np.ones(size, bool), events)])
+    state = advance(empty_state(CITY.spec), arrivals.until(cutoff), cutoff, CITY.spec)
+    of_phase = (START_DAY + len(days)) % CYCLE < CYCLE // 2
+    return night_at(CITY, state, arrivals, (0, 1)), 24 * (1 + extra * (1 if of_phase else -1))
+
+
+def test_rates_are_brought_to_the_season_of_the_hours_ahead() -> None:
+    seen, _ = yearly(4)
+    of_week = seen.season[WEEK]
+    assert of_week == pytest.approx(1, abs=0.03), "the last weeks have the season of tomorrow"
+    assert abs(seen.season[LONG] - 1) > 0.2, "three years are of all seasons"
+    flat, _ = yearly(4, extra=0.0)
+    np.testing.assert_allclose(flat.season, 1, atol=0.01)
+
+
+@pytest.mark.parametrize("gap", [(0, 0), (700, 790)], ids=["whole", "a feed that stopped"])
+def test_the_city_is_expected_as_its_season_has_it(gap: tuple[int, int]) -> None:
+    seen, truth = yearly(4, gap=gap)
+    assert seen.composed.sum() == pytest.approx(truth, rel=0.08)
+
+
+def test_the_season_knows_nothing_that_was_heard_later() -> None:
+    np.testing.assert_array_equal(yearly(4)[0].season, yearly(4, later=5000)[0].season)
 
 
 def every_day(at_hour: int, last: int = DAYS, first: int = 0) -> list[int]:

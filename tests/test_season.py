@@ -11,7 +11,7 @@ import pytest
 from grids.counts import Events
 from grids.hours import EPOCH, HOUR
 from pipeline.delay import DELAY_EDGES
-from pipeline.season import CYCLE, SEASON_DAYS, at_decayed, at_hours, count_days, seasons
+from pipeline.season import CYCLE, SEASON_DAYS, at_decayed, at_hours, count_days, heard, seasons
 from pipeline.silver import Arrivals
 from pipeline.state import HALF_LIVES, StateSpec, advance, empty_state
 
@@ -41,28 +41,49 @@ def counted(cutoff: datetime, level: float, growth: float = 0.0, days: int = 10_
 
 def test_the_swing_of_a_year_is_found() -> None:
     cutoff = START + 5 * timedelta(days=CYCLE)
-    found = seasons(counted(cutoff, 1000), AT_ONCE, START, cutoff)
+    found = seasons(counted(cutoff, 1000)[:, None], [0], AT_ONCE, START, cutoff)
     np.testing.assert_allclose(found, swing(np.arange(CYCLE)), atol=0.005)
 
 
 def test_growth_is_no_season() -> None:
     cutoff = START + 5 * timedelta(days=CYCLE)
-    found = seasons(counted(cutoff, 1000, growth=0.3), AT_ONCE, START, cutoff)
+    found = seasons(counted(cutoff, 1000, growth=0.3)[:, None], [0], AT_ONCE, START, cutoff)
     np.testing.assert_allclose(found, swing(np.arange(CYCLE)), atol=0.02)
 
 
 def test_few_incidents_say_little_of_the_season() -> None:
     cutoff = START + 5 * timedelta(days=CYCLE)
-    found = seasons(counted(cutoff, 5), AT_ONCE, START, cutoff)
+    found = seasons(counted(cutoff, 5)[:, None], [0], AT_ONCE, START, cutoff)
     assert 1.05 < found.max() < 1.18
 
 
 def test_before_two_years_there_is_no_season() -> None:
     cutoff = START + timedelta(days=2 * CYCLE)
-    assert (seasons(counted(cutoff, 1000), AT_ONCE, START, cutoff) == 1).all()
+    assert (seasons(counted(cutoff, 1000)[:, None], [0], AT_ONCE, START, cutoff) == 1).all()
     later = cutoff + timedelta(days=3)
-    found = seasons(counted(later, 1000), AT_ONCE, START, later)
+    found = seasons(counted(later, 1000)[:, None], [0], AT_ONCE, START, later)
     np.testing.assert_allclose(found, swing(np.arange(CYCLE)), atol=0.005)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(20, 110), (400, 430), (0, 300)],
+    ids=["a spring", "a month", "before the first delivery"],
+)
+def test_days_of_which_nothing_was_heard_are_no_season(first: int, last: int) -> None:
+    cutoff = START + 5 * timedelta(days=CYCLE)
+    table = counted(cutoff, 1000)
+    table[(day(cutoff) - SEASON_DAYS + 1 + np.arange(first, last)) % SEASON_DAYS] = 0
+    found = seasons(table[:, None], [0], AT_ONCE, START, cutoff)
+    np.testing.assert_allclose(found, swing(np.arange(CYCLE)), atol=0.05)
+
+
+def test_a_calm_city_is_heard() -> None:
+    rng = np.random.default_rng(1)
+    assert heard(rng.poisson(0.3, 1400)).all()
+    busy = rng.poisson(40, 1400)
+    busy[700:703] = 0
+    assert np.flatnonzero(~heard(busy)).tolist() == [700, 701, 702]
 
 
 def test_what_is_not_yet_reported_is_not_a_fall() -> None:
@@ -70,7 +91,7 @@ def test_what_is_not_yet_reported_is_not_a_fall() -> None:
     shares = np.where(DELAY_EDGES < 24 * 14, 0.0, 1.0)
     table = counted(cutoff, 1000)
     table[np.arange(day(cutoff) - 13, day(cutoff) + 1) % SEASON_DAYS] = 0
-    found = seasons(table, shares, START, cutoff)
+    found = seasons(table[:, None], [0], shares, START, cutoff)
     np.testing.assert_allclose(found, swing(np.arange(CYCLE)), atol=0.005)
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cluster.lazy import LazyCluster
 from pipeline.backtest.folder import PAGE, RECORD, Folder, key_of, write_whole
@@ -32,9 +32,6 @@ from pipeline.nightly import run_night
 from pipeline.plainly import plainly
 from pipeline.replay import Block, blocks_of
 from pipeline.store import Store
-
-if TYPE_CHECKING:
-    pass
 
 Say = Callable[[str], None]
 

@@ -5,7 +5,7 @@ Everything that a backtest knows of training stands in this module.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -20,7 +20,8 @@ from pipeline.enough import require_history
 from pipeline.known import Known
 from pipeline.learning.features import feature_names
 from pipeline.learning.model import Model, find_model, predict, save_model
-from pipeline.state import advance, empty_state
+from pipeline.learning.past import train_at
+from pipeline.state import State
 
 MODEL, ISSUED = "model", "issued"
 NO_BASELINES = (MODEL, ISSUED)
@@ -55,27 +56,16 @@ def make_rivals(
     found = {model.target: model for model in kept if model is not None and model.cutoff == refit}
     missing = [target for target in config.targets if target not in found]
     if missing:
-        for model in _train(known, districts, missing, refit, cluster):
+        of_cell = districts.of_cell
+        for model in train_at(known, refit, missing, of_cell, cluster, _require_history):
             save_model(root, model, config.fingerprint)
             found[model.target] = model
     return [rivals_of(found[target]) for target in config.targets]
 
 
-def _train(
-    known: Known,
-    districts: Districts,
-    targets: Sequence[str],
-    refit: datetime,
-    cluster: LazyCluster,
-) -> list[Model]:
-    from pipeline.learning.train import train  # Dask takes seconds to load
-
-    config, city, info, then = known.config, known.city, known.info, known.at(refit).arrivals
-    require_history(int(then.events.sign.sum()), city.spec.started, refit)
-    state = advance(empty_state(city.spec), then, refit, city.spec)
-    return train(
-        config, city, info.categories, targets, then, state, districts.of_cell, cluster.client
-    )
+def _require_history(state: State, started: datetime) -> None:
+    """A feed that stopped is no reason to stop a backtest: it shows what comes of it."""
+    require_history(state.incidents, started, state.as_of)
 
 
 def rivals_of(model: Model) -> Rivals:

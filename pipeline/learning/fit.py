@@ -16,6 +16,7 @@ from distributed import Client, Future
 from pipeline.learning.boosting import PARAMETERS
 from pipeline.learning.features import FEATURE_NAMES, MISSING, NO_EDGES, Edges
 from pipeline.learning.model import EDGES
+from pipeline.learning.placing import alone
 from pipeline.learning.rows import Rows
 
 
@@ -32,7 +33,8 @@ def fit_booster(
     """Train on rows (futures of Rows) where they lie, and take the booster out of the cluster.
 
     ``names``: of the features; ``edges``: those that tables were coded with, which it keeps;
-    ``threads``: of every worker that has rows, by default its own.
+    ``threads``: of every worker that has rows and no other of them on its machine; by default its
+    own.
     """
     matrix = xgboost.dask.DaskQuantileDMatrix(
         client,
@@ -44,7 +46,9 @@ def fit_booster(
         feature_names=list(names),
         max_bin=parameters["max_bin"],
     )
-    grown_with = {**parameters, "device": device, "nthread": threads}
+    # Dask may have sent some of the rows elsewhere: then workers of one machine share its threads.
+    sole = threads if alone(matrix.worker_map) else None
+    grown_with = {**parameters, "device": device, "nthread": sole}
     trained = xgboost.dask.train(client, grown_with, matrix, num_boost_round=rounds)
     booster: xgboost.Booster = trained["booster"]
     # One night's rows are not worth a trip to the GPU; threads are those of whoever forecasts.

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,7 +34,8 @@ from pipeline.state import Floats
 
 # Another number whenever what features, starts or baselines mean has changed: a model of another
 # form would be given other values than it has learned from.
-FORM = 6
+FORM = 7
+Load = Callable[[Path, tuple[str, ...]], "Model | None"]
 EDGES = "edges"  # the booster's attribute: of the codes of the city's tables
 
 
@@ -124,54 +125,8 @@ def save_model(root: Path, model: Model, fingerprint: str) -> Path:
     return folder
 
 
-def find_model(
-    root: Path,
-    target: str,
-    fingerprint: str,
-    cutoff: datetime,
-    max_age_days: int,
-    features: tuple[str, ...] = FEATURE_NAMES,
-) -> Model | None:
-    """The newest model that was made at or before ``cutoff`` and is not too old for it.
-
-    One that was made with other ``features`` is passed over; parameters are a model's own.
-    """
-    for folder in sorted((root / target).glob(f"[0-9]*-{fingerprint}"), reverse=True):
-        made = datetime.strptime(folder.name.split("-")[0] + "+0000", "%Y%m%dT%H%M%SZ%z")
-        # Days of the city's clock: one of the last ones may have had 23 hours.
-        if made <= cutoff and (cutoff - made + HOUR).days < max_age_days:
-            at = (folder / "model.json").stat().st_mtime_ns
-            model = _load_model(folder, features, at)
-            if model is not None:
-                return model
-    return None
-
-
-def models_at(
-    config: Config,
-    root: Path,
-    cutoff: datetime,
-    features: tuple[str, ...],
-    make: Callable[[list[str]], Iterable[Model]],
-) -> list[Model]:
-    """A model of every target made at or before ``cutoff``; those that are too old are made anew.
-
-    ``make``: from names of targets to models of them at the cutoff, which are kept.
-    """
-    name = config.fingerprint
-    found = {
-        target: find_model(root, target, name, cutoff, config.model.retrain_days, features)
-        for target in config.targets
-    }
-    missing = [target for target, model in found.items() if model is None]
-    for model in make(missing) if missing else ():
-        save_model(root, model, name)
-        found[model.target] = model
-    return [model for model in found.values() if model is not None]
-
-
-@lru_cache(maxsize=12)  # one night after the other asks for the same; one made anew is read anew
-def _load_model(folder: Path, features: tuple[str, ...], _written: int) -> Model | None:
+def load_model(folder: Path, features: tuple[str, ...]) -> Model | None:
+    """The model that is kept in a folder; None where this version made it with anything else."""
     description = json.loads((folder / "model.json").read_text())
     if description.get("form") != FORM:
         return None
@@ -194,3 +149,52 @@ def _load_model(folder: Path, features: tuple[str, ...], _written: int) -> Model
         record=description["record"],
         tuning=json.loads(tuning.read_text()) if tuning.exists() else None,
     )
+
+
+def find_model(
+    root: Path,
+    target: str,
+    fingerprint: str,
+    cutoff: datetime,
+    max_age_days: int,
+    features: tuple[str, ...] = FEATURE_NAMES,
+    load: Load = load_model,
+) -> Model | None:
+    """The newest model that was made at or before ``cutoff`` and is not too old for it.
+
+    One that was made with other ``features`` is passed over; parameters are a model's own.
+    ``load``: one that remembers, where many nights ask for the same.
+    """
+    for folder in sorted((root / target).glob(f"[0-9]*-{fingerprint}"), reverse=True):
+        made = datetime.strptime(folder.name.split("-")[0] + "+0000", "%Y%m%dT%H%M%SZ%z")
+        # Days of the city's clock: one of the last ones may have had 23 hours.
+        if made <= cutoff and (cutoff - made + HOUR).days < max_age_days:
+            model = load(folder, features)
+            if model is not None:
+                return model
+    return None
+
+
+def models_at(
+    config: Config,
+    root: Path,
+    cutoff: datetime,
+    features: tuple[str, ...],
+    make: Callable[[list[str]], Iterable[Model]],
+    load: Load = load_model,
+) -> list[Model]:
+    """A model of every target made at or before ``cutoff``; those that are too old are made anew.
+
+    ``make``: from names of targets to models of them at the cutoff, which are kept; ``load``: as
+    of find_model.
+    """
+    name = config.fingerprint
+    found = {
+        target: find_model(root, target, name, cutoff, config.model.retrain_days, features, load)
+        for target in config.targets
+    }
+    missing = [target for target, model in found.items() if model is None]
+    for model in make(missing) if missing else ():
+        save_model(root, model, name)
+        found[model.target] = model
+    return [model for model in found.values() if model is not None]

@@ -6,8 +6,9 @@ wait for each other while they do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from distributed import Client, Future
 
@@ -37,6 +38,10 @@ class Placing:
             for part, worker in zip(rows, turns, strict=True)
         ]
 
+    def others(self, client: Client) -> list[str]:
+        """The workers to which no rows are brought, if they are brought."""
+        return sorted(set(client.nthreads()) - set(self.workers)) if self.workers else []
+
 
 def place(client: Client, rows: float, features: int, device: str) -> Placing:
     """Where so many rows are to lie. A GPU has a worker of its own, so there they stay."""
@@ -50,6 +55,12 @@ def place(client: Client, rows: float, features: int, device: str) -> Placing:
     return Placing(
         tuple(machine.worker for machine in found), min(machine.threads for machine in found)
     )
+
+
+def alone(workers: Iterable[str]) -> bool:
+    """Whether none of the workers (addresses) shares its machine with another."""
+    hosts = [urlsplit(worker).hostname for worker in workers]
+    return len(set(hosts)) == len(hosts)
 
 
 def _same(rows: Rows) -> Rows:

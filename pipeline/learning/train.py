@@ -155,8 +155,11 @@ def _train_one(
     # On the newest nights, those judged included: they choose a few numbers each, and what that
     # gains is in their favour. So neither they nor an issued model is older than the other.
     newest = (*past.fit, *past.rest)[-BASELINE_BLOCKS:]
-    fitting = past.client.submit(fit_baselines, past.city, newest, members)  # beside the boosting
     size = _size(past.client, fit_rows)
+    # Beside the boosting, once its rows are made, and where it is not at work.
+    others = sample.placing.others(past.client)
+    where = {"workers": others, "allow_other_workers": True} if others else {}
+    fitting = past.client.submit(fit_baselines, past.city, newest, members, **where)
     grow = partial(_grow, config, target, past, sample.placing.threads)
     candidate = grow(fit_rows) if _is_enough(size) else None
     fitted = fitting.result()

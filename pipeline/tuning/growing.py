@@ -2,7 +2,7 @@
 
 So the same parameters give the same booster, to the bit, on every cluster, and as many boosters
 grow at once as there are cores, without waiting for each other after every level of every tree.
-What a night's training shares among all workers has to fit on one here: a fold's rows.
+A fold's rows have to fit on one worker here.
 """
 
 from __future__ import annotations

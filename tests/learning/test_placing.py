@@ -11,7 +11,7 @@ from workers import MEMORY, in_process
 
 from cluster.machines import Machine, machines
 from pipeline.learning import placing
-from pipeline.learning.placing import Placing, place
+from pipeline.learning.placing import Placing, alone, place
 from pipeline.learning.rows import Rows
 
 
@@ -55,6 +55,15 @@ def test_rows_stay_where_they_are(two_workers: Client, rows: float, device: str)
     assert found == Placing()
     part = two_workers.scatter(some(3), hash=False)
     assert found.bring(two_workers, [part]) == [part]
+
+
+def test_other_work_goes_to_the_others(two_workers: Client) -> None:
+    first, second = sorted(two_workers.nthreads())
+    assert place(two_workers, 1000, 2, "cpu").others(two_workers) == [second]
+    assert Placing().others(two_workers) == []
+    assert alone([first])
+    assert not alone([first, second])
+    assert alone(["tcp://10.0.0.1:40000", "tcp://10.0.0.2:40000"])
 
 
 def test_machines_take_turns_and_the_least_threads_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import dask.dataframe as dd
@@ -24,6 +24,7 @@ from pipeline.silver import ARRIVAL_COLUMNS, read_arrivals, signed_arrivals
 from pipeline.state import State, StateSpec, advance, empty_state
 from pipeline.tables import open_rows
 
+YEAR = timedelta(days=365)
 _EVENTS = {"hour": "int64", "cell": "int32", "category": "int8", "sign": "int8", "shard": "int64"}
 
 
@@ -39,8 +40,7 @@ def build(
     Raises MissingInputError, before anything is committed, where too little is known by then.
     """
     info = read_info(repository.readonly_session(BRANCH).store)
-    arrivals = read_arrivals(table, info.grid, info.categories, cutoff)
-    state = advance(empty_state(spec), arrivals, cutoff, spec)
+    state = _state(table, info, spec, cutoff)
     require_enough(state, spec.started)
     session = repository.writable_session(BRANCH)
     # Only a session without changes can be forked. So the fork lengthens the time axis and every
@@ -51,6 +51,16 @@ def build(
     tasks = [write(part, fork, info, hours) for part in _by_shard(table, info, cutoff)]
     session.merge(*cluster.client.compute(tasks, sync=True))
     commit_state(repository, session, state)
+    return state
+
+
+def _state(table: str, info: CubeInfo, spec: StateSpec, cutoff: datetime) -> State:
+    """From nothing, a year at a time: a long history is never in memory as a whole."""
+    state, known = empty_state(spec), None
+    while state.as_of < cutoff:
+        until = min(state.as_of + YEAR, cutoff)
+        news = read_arrivals(table, info.grid, info.categories, until, after=known)
+        state, known = advance(state, news, until, spec), until
     return state
 
 

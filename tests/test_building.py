@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import icechunk
+import numpy as np
 import pandas as pd
 import pytest
 from cities import Small, midnight, small_config
 
 from grids.cube import open_cube, read_info
 from grids.snapshots import BRANCH, open_repository, tag_of
+from pipeline import building
+from pipeline.city import make_city
 from pipeline.config import Config
+from pipeline.cubing import read_state
 from pipeline.nightly import run_night
-from pipeline.silver import as_known_at
+from pipeline.silver import Arrivals, as_known_at, read_arrivals
+from pipeline.state import advance, empty_state
 from pipeline.store import Store
 
 NOW = midnight(400)
@@ -95,3 +100,29 @@ def end_of(cube: Any) -> datetime:
 
 def _break(*_: object, **__: object) -> None:
     raise OSError("disk full")
+
+
+def test_a_long_history_is_read_piece_by_piece(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    read = building.read_arrivals
+
+    def watched(*args: Any, **kwargs: Any) -> Arrivals:
+        found = read(*args, **kwargs)
+        asked.append(len(found))
+        return found
+
+    monkeypatch.setattr(building, "YEAR", timedelta(days=30))
+    monkeypatch.setattr(building, "read_arrivals", watched)
+    run_night(config, NOW, FIRST, until="cube")
+    assert len(asked) == 4  # of 110 days
+    assert max(asked) < sum(asked) / 3
+
+    session = open_repository(Store(config.output.path).cube).readonly_session(BRANCH)
+    info, state = read_info(session.store), read_state(session.store)
+    spec = make_city(config, info).spec
+    known = read_arrivals(Store(config.output.path).silver, info.grid, info.categories, FIRST)
+    at_once = advance(empty_state(spec), known, FIRST, spec)
+    for name, values in at_once.arrays().items():
+        np.testing.assert_allclose(state.arrays()[name], values, rtol=1e-9, err_msg=name)

@@ -45,6 +45,7 @@ from pipeline.store import Store
 
 WORKERS = 2
 PLACES = ["lat", "lon"]
+TABLE = "arrivals"
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,9 @@ WAYS: dict[str, Callable[[Work], float]] = {
 }
 
 
-def prepare(config: Any, times: int, folder: Path) -> str:
+def prepare(config: Any, times: int, folder: Path) -> None:
     """The arrivals of the city's silver so many times over, row groups in the order of time."""
-    source, table = DeltaTable(Store(config.output.path).silver), str(folder / "arrivals")
+    source = DeltaTable(Store(config.output.path).silver)
     rows = source.to_pyarrow_dataset().to_table(columns=[*ARRIVAL_COLUMNS, *PLACES])
     rows = rows.sort_by("known_at")
     step = 2**20
@@ -160,8 +161,7 @@ def prepare(config: Any, times: int, folder: Path) -> str:
         for batch in [pa.concat_tables([rows.slice(start, step)] * times)]
     )
     for batch in batches:
-        write_deltalake(table, batch, mode="append")
-    return table
+        write_deltalake(folder / TABLE, batch, mode="append")
 
 
 def work_of(config: Any, table: str, folder: Path) -> Work:
@@ -180,8 +180,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--way", choices=WAYS, help="one of them, on a --table")
     parser.add_argument("--table")
+    parser.add_argument("--prepare", type=Path, help="only make the table, in this folder")
     options = parser.parse_args()
     config = load_config(options.config)
+    if options.prepare:
+        prepare(config, options.times, options.prepare)
+        return
     if options.way:
         with tempfile.TemporaryDirectory() as folder:
             work = work_of(config, options.table, Path(folder))
@@ -190,13 +194,15 @@ def main() -> None:
         print(json.dumps({"seconds": seconds, "peak_mib": own_peak_mib(), "bytes": size}))
         return
     with tempfile.TemporaryDirectory() as folder:
-        table = prepare(config, options.times, Path(folder))
+        # In processes of their own: the peak memory of one is inherited by those that it starts.
+        this = [sys.executable, __file__, str(options.config), "--times", str(options.times)]
+        subprocess.run([*this, "--prepare", folder], check=True)
+        table = f"{folder}/{TABLE}"
         rows = sum(pq.read_metadata(file).num_rows for file in DeltaTable(table).file_uris())
         found = {"rows": rows, "times": options.times}
         for way in WAYS:
-            command = [sys.executable, __file__, str(options.config), "--way", way]
             done = subprocess.run(
-                [*command, "--table", table], capture_output=True, text=True, check=False
+                [*this, "--way", way, "--table", table], capture_output=True, text=True, check=False
             )
             lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
             said = {k: v for line in lines for k, v in json.loads(line).items()}

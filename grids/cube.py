@@ -154,7 +154,9 @@ def write_shard(store: Any, hours: HourRange, counts: NDArray[np.uint16]) -> Non
     first = hours.start - int(str(group.attrs["start"]))
     if first < 0 or first % SHARD_HOURS:
         raise ValueError(f"hour {hours.start} begins no shard of {SHARD_HOURS} hours")
-    _array(group, "counts")[first : first + len(hours)] = counts
+    # To look whether each inner chunk is empty takes twice as long as to write it.
+    array = _array(group, "counts").with_config({"write_empty_chunks": True})
+    array[first : first + len(hours)] = counts
 
 
 def amend(store: Any, net: SparseCounts) -> None:

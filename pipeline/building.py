@@ -40,8 +40,6 @@ def build(
     Raises MissingInputError, before anything is committed, where too little is known by then.
     """
     info = read_info(repository.readonly_session(BRANCH).store)
-    state = _state(table, info, spec, cutoff)
-    require_enough(state, spec.started)
     session = repository.writable_session(BRANCH)
     # Only a session without changes can be forked. So the fork lengthens the time axis and every
     # worker's copy brings that back: one commit, and no reader finds hours without their counts.
@@ -49,7 +47,10 @@ def build(
     extend_hours(fork.store, hours.stop)
     write = delayed(_write_shards)
     tasks = [write(part, fork, info, hours) for part in _by_shard(table, info, cutoff)]
-    session.merge(*cluster.client.compute(tasks, sync=True))
+    writing = cluster.client.compute(tasks)
+    state = _state(table, info, spec, cutoff)  # meanwhile
+    require_enough(state, spec.started)
+    session.merge(*cluster.client.gather(writing))
     commit_state(repository, session, state)
     return state
 

@@ -94,10 +94,11 @@ def plan_backfill(
     check_cutoff(config, cutoffs[0], now, "--from")
     check_cutoff(config, cutoffs[-1], now, "--to")
     runs = tuple(Run(config, cutoff, now) for cutoff in cutoffs)
-    there = {run.cutoff for run in runs if find_run(run.root, run.reference) is not None}
-    others = sum(run.done() is None for run in runs if run.cutoff in there)
-    spared = there if reprocess == "missing" else set()
-    return Plan(runs, frozenset(run.cutoff for run in runs if run.cutoff not in spared), others)
+    if reprocess == "all":
+        return Plan(runs, frozenset(cutoffs), others=0)
+    there = [run for run in runs if find_run(run.root, run.reference) is not None]
+    wanted = frozenset(cutoffs) - {run.cutoff for run in there}
+    return Plan(runs, wanted, others=sum(run.done() is None for run in there))
 
 
 def run_backfill(

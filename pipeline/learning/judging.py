@@ -60,8 +60,39 @@ def judge(
 ) -> Judged:
     """Every rival on those ``nights`` of the blocks, each forecast from what was known then.
 
-    ``districts``: (cell,) index of each cell's district.
+    ``rivals``: the reference among them. ``districts``: (cell,) index of each cell's district.
     """
+    return together([play(city, blocks, nights, members, rivals, districts)], list(rivals))
+
+
+def together(parts: Sequence[Judged], names: Sequence[str]) -> Judged:
+    """Rivals that were played apart on the same nights, in the order of ``names``, which has the
+    reference; with gains over it.
+    """
+    of = {name: part for part in parts for name in part.log_score}
+    reference = float(of[REFERENCE].log_score[REFERENCE].sum())
+
+    def gained(found: Mapping[str, Any]) -> dict[str, Any]:
+        over = scores.information_gain(found["log_score"], reference, found["incidents"])
+        return {**found, "gain_over_reference": None if np.isnan(over) else over}
+
+    return Judged(
+        scores={name: gained(of[name].scores[name]) for name in names},
+        log_score={name: of[name].log_score[name] for name in names},
+        incidents=parts[0].incidents,
+        sums={name: of[name].sums[name] for name in names},
+    )
+
+
+def play(
+    city: City,
+    blocks: Sequence[Block],
+    nights: Sequence[datetime],
+    members: tuple[int, ...],
+    rivals: Mapping[str, Forecaster],
+    districts: NDArray[np.int64],
+) -> Judged:
+    """As ``judge``, of any rivals, and without their gains."""
     played = [
         _of_night(night, counts_of(night, block.labels), rivals, districts)
         for block in blocks
@@ -70,17 +101,9 @@ def judge(
     ]
     counts = np.concatenate([each.counts for each in played], axis=1)
     log_score = {n: np.array([each.log_score[n] for each in played]) for n in rivals}
-    reference = float(log_score[REFERENCE].sum())
+    expected = {n: np.concatenate([each.expected[n] for each in played], axis=1) for n in rivals}
     return Judged(
-        scores={
-            n: _scores(
-                np.concatenate([each.expected[n] for each in played], axis=1),
-                counts,
-                float(log_score[n].sum()),
-                reference,
-            )
-            for n in rivals
-        },
+        scores={n: _scores(expected[n], counts, float(log_score[n].sum())) for n in rivals},
         log_score=log_score,
         incidents=np.array([each.counts.sum() for each in played]),
         sums={n: joined([each.sums[n] for each in played]) for n in rivals},
@@ -112,7 +135,7 @@ def _of_night(
 
 
 def _scores(
-    expected: NDArray[np.float32], counts: NDArray[np.int64], log_score: float, reference: float
+    expected: NDArray[np.float32], counts: NDArray[np.int64], log_score: float
 ) -> dict[str, Any]:
     incidents = int(counts.sum())
     rates = scores.hit_rates(expected, counts, AREA_SHARES)
@@ -120,7 +143,6 @@ def _scores(
         "incidents": incidents,
         "expected": float(expected.sum(dtype=np.float64)),
         "log_score": log_score,
-        "gain_over_reference": scores.information_gain(log_score, reference, incidents),
         "auc": scores.auc(expected, counts),
         "average_precision": scores.average_precision(expected, counts),
         **{f"hit_rate_{s:.0%}": rate for s, rate in zip(AREA_SHARES, rates, strict=True)},

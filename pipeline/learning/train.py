@@ -33,7 +33,7 @@ from pipeline.errors import ConfigError
 from pipeline.learning.boosting import Boosting, boosting_at
 from pipeline.learning.features import Edges, feature_names
 from pipeline.learning.fit import fit_booster
-from pipeline.learning.judging import Judged, judge
+from pipeline.learning.judging import Judged, play, together
 from pipeline.learning.model import Model, predict
 from pipeline.learning.placing import Placing, place
 from pipeline.learning.plan import Plan, plan_nights
@@ -110,14 +110,17 @@ def train(
     found = []
     for target in targets:
         members = tuple(categories.index(group) for group in config.targets[target])
-        since = plan.fit[0] if plan.fit else state.as_of
-        incidents = count_incidents(arrivals, members, since)
-        empties = empty_per_incident(incidents, config.model.empty_rows)
-        rows = incidents * (1 + empties)
-        placing = place(client, rows, len(past.features), config.model.device)
-        sample = Sample(members, empties, placing)
+        incidents = count_incidents(arrivals, members, plan.fit[0] if plan.fit else state.as_of)
+        sample = _sample(config, members, incidents, past)
         found.append(_train_one(config, target, state.as_of, sample, past))
     return found
+
+
+def _sample(config: Config, members: tuple[int, ...], incidents: int, past: Past) -> Sample:
+    empties = empty_per_incident(incidents, config.model.empty_rows)
+    rows = incidents * (1 + empties)
+    placing = place(past.client, rows, len(past.features), config.model.device)
+    return Sample(members, empties, placing)
 
 
 def spread(client: Client, blocks: Sequence[Block]) -> tuple[Future[Block], ...]:
@@ -142,33 +145,15 @@ def count_incidents(arrivals: Arrivals, members: tuple[int, ...], since: datetim
     return int(events.sign[chosen].sum())
 
 
-def _train_one(
-    config: Config,
-    target: str,
-    cutoff: datetime,
-    sample: Sample,
-    past: Past,
-) -> Model:
+def _train_one(config: Config, target: str, cutoff: datetime, sample: Sample, past: Past) -> Model:
     began = perf_counter()
-    members = sample.members
     fit_rows = _rows(past.fit, sample, past)
-    # On the newest nights, those judged included: they choose a few numbers each, and what that
-    # gains is in their favour. So neither they nor an issued model is older than the other.
-    newest = (*past.fit, *past.rest)[-BASELINE_BLOCKS:]
     size = _size(past.client, fit_rows)
-    # Beside the boosting, once its rows are made, and where it is not at work.
-    others = sample.placing.others(past.client)
-    where = {"workers": others, "allow_other_workers": True} if others else {}
-    fitting = past.client.submit(fit_baselines, past.city, newest, members, **where)
+    fitting = _fit_baselines(sample, past)  # beside the boosting, once its rows are made
     grow = partial(_grow, config, target, past, sample.placing.threads)
     candidate = grow(fit_rows) if _is_enough(size) else None
     fitted = fitting.result()
-    held = None
-    if past.plan.holdout:
-        held = past.client.submit(
-            _judge, past.city, past.rest, past.plan.holdout, members, fitted, candidate,
-            past.districts,
-        ).result()  # fmt: skip
+    held = _held(sample.members, fitted, candidate, past) if past.plan.holdout else None
     model = decide(target, cutoff, fitted, candidate, held)
     if model.wins:
         rows = [*fit_rows, *_rows(past.rest, sample, past)]
@@ -177,6 +162,16 @@ def _train_one(
     model.record["boosting"] = past.boosting.describe(target)
     model.record.update(describe(past.plan, size, perf_counter() - began))
     return replace(model, tuning=past.boosting.tuning)
+
+
+def _fit_baselines(sample: Sample, past: Past) -> Future[dict[str, Parameters]]:
+    """On the newest nights, those judged included: they choose a few numbers each, and what that
+    gains is in their favour. So neither they nor an issued model is older than the other.
+    """
+    newest = (*past.fit, *past.rest)[-BASELINE_BLOCKS:]
+    others = sample.placing.others(past.client)  # where boosting is not at work
+    where = {"workers": others, "allow_other_workers": True} if others else {}
+    return past.client.submit(fit_baselines, past.city, newest, sample.members, **where)
 
 
 def _rows(blocks: Sequence[Future[Block]], sample: Sample, past: Past) -> list[Future[Rows]]:
@@ -207,19 +202,26 @@ def _grow(
     return fit_booster(past.client, rows, *how, threads)
 
 
-def _judge(
-    city: City,
-    blocks: Sequence[Block],
-    nights: Sequence[datetime],
+def _held(
     members: tuple[int, ...],
     fitted: Mapping[str, Parameters],
     candidate: xgboost.Booster | None,
-    districts: NDArray[np.int64],
+    past: Past,
 ) -> Judged:
+    """On all workers: each plays some of the rivals, on all nights."""
     rivals = {name: forecaster(name, fitted[name]) for name in BASELINES}
     if candidate is not None:
         rivals[MODEL] = partial(predict, candidate)
-    return judge(city, blocks, nights, members, rivals, districts)
+    names, workers = list(rivals), sorted(past.client.nthreads())[: len(rivals)]
+    parts = [
+        past.client.submit(
+            play, past.city, past.rest, past.plan.holdout, members,
+            {name: rivals[name] for name in names[at :: len(workers)]}, past.districts,
+            workers=[worker], allow_other_workers=True, pure=False,
+        )
+        for at, worker in enumerate(workers)
+    ]  # fmt: skip
+    return together(past.client.gather(parts), names)
 
 
 def decide(

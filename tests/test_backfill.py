@@ -27,12 +27,12 @@ FIRST, LAST = date(2024, 4, 16), date(2024, 4, 26)  # the 106th day to the 116th
 DAYS = range(106, 117)
 
 
-def city(folder: Path, client: Client, **changes: Any) -> Config:
+def city(folder: Path, client: Client, rows: pd.DataFrame | None = None, **changes: Any) -> Config:
     cluster = {"kind": "address", "address": client.scheduler.address}
     model = {"rounds": 20, "holdout_nights": 14, "retrain_days": 8}
     targets = {"all": ["violent", "other"], "violent": ["violent"]}
     made = {"cluster": cluster, "model": model, "targets": targets} | changes
-    return small_config(folder, Small().rows(), **made)
+    return small_config(folder, Small().rows() if rows is None else rows, **made)
 
 
 def fill(config: Config, reprocess: backfill.Reprocess = "missing") -> tuple[dict[str, Any], str]:
@@ -78,6 +78,20 @@ def test_nights_are_those_of_the_nightly_job(
         else:  # sums taken in another order may fall on the other side of a bin's edge
             close = np.isclose(plain["all_expected"], filled_in["all_expected"], rtol=1e-5)
             assert close.mean() > 0.99
+
+
+def test_what_was_heard_later_does_not_reach_a_night(
+    filled: Config, tmp_path: Path, client: Client
+) -> None:
+    """``filled`` had all rows when it made these nights, and moved its state on beyond them."""
+    rows = Small().rows()
+    heard = reported_at(rows) <= midnight(107)
+    assert (~heard).sum() > 300
+    config = city(tmp_path, client, rows[heard])
+    run_backfill(config, FIRST, date(2024, 4, 17), NOW, "missing", str)
+    for day in (106, 107):
+        plain, known = layer(filled, midnight(day)), layer(config, midnight(day))
+        pd.testing.assert_frame_equal(pd.DataFrame(plain), pd.DataFrame(known), check_exact=True)
 
 
 def test_the_record_is_that_of_a_night(filled: Config, tmp_path: Path, client: Client) -> None:

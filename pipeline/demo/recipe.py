@@ -22,7 +22,7 @@ from pipeline.demo.kinds import CATEGORIES
 from pipeline.demo.reports import report_versions
 from pipeline.demo.simulate import expected_given, simulate
 from pipeline.learning.features import feature_names
-from pipeline.learning.judging import Scores, judge
+from pipeline.learning.judging import Scores, play, together
 from pipeline.learning.model import find_model
 from pipeline.load import load_config
 from pipeline.night import Night
@@ -82,7 +82,8 @@ def score_beside(
     members = tuple(info.categories.index(group) for group in config.targets[target])
     blocks = cut_blocks(place, known, nights)
     one_district = np.zeros(len(info.grid), np.int64)
-    scores = judge(place, blocks, nights, members, rivals, one_district).scores
+    played = play(place, blocks, nights, members, rivals, one_district)
+    scores = together([played], list(rivals)).scores
     return {name: scores[name] for name in more}
 
 

@@ -50,7 +50,7 @@ class Judged:
         return ends if np.isfinite(list(ends.values())).all() else None
 
 
-def judge(
+def play(
     city: City,
     blocks: Sequence[Block],
     nights: Sequence[datetime],
@@ -58,11 +58,26 @@ def judge(
     rivals: Mapping[str, Forecaster],
     districts: NDArray[np.int64],
 ) -> Judged:
-    """Every rival on those ``nights`` of the blocks, each forecast from what was known then.
+    """Rivals on those ``nights`` of the blocks, each forecast from what was known then.
 
-    ``rivals``: the reference among them. ``districts``: (cell,) index of each cell's district.
+    Without gains over the reference, which may be played elsewhere. ``districts``: (cell,) index of
+    each cell's district.
     """
-    return together([play(city, blocks, nights, members, rivals, districts)], list(rivals))
+    played = [
+        _of_night(night, counts_of(night, block.labels), rivals, districts)
+        for block in blocks
+        for night in nights_of(city, block, members)
+        if night.state.as_of in nights
+    ]
+    counts = np.concatenate([each.counts for each in played], axis=1)
+    log_score = {n: np.array([each.log_score[n] for each in played]) for n in rivals}
+    expected = {n: np.concatenate([each.expected[n] for each in played], axis=1) for n in rivals}
+    return Judged(
+        scores={n: _scores(expected[n], counts, float(log_score[n].sum())) for n in rivals},
+        log_score=log_score,
+        incidents=np.array([each.counts.sum() for each in played]),
+        sums={n: joined([each.sums[n] for each in played]) for n in rivals},
+    )
 
 
 def together(parts: Sequence[Judged], names: Sequence[str]) -> Judged:
@@ -81,32 +96,6 @@ def together(parts: Sequence[Judged], names: Sequence[str]) -> Judged:
         log_score={name: of[name].log_score[name] for name in names},
         incidents=parts[0].incidents,
         sums={name: of[name].sums[name] for name in names},
-    )
-
-
-def play(
-    city: City,
-    blocks: Sequence[Block],
-    nights: Sequence[datetime],
-    members: tuple[int, ...],
-    rivals: Mapping[str, Forecaster],
-    districts: NDArray[np.int64],
-) -> Judged:
-    """As ``judge``, of any rivals, and without their gains."""
-    played = [
-        _of_night(night, counts_of(night, block.labels), rivals, districts)
-        for block in blocks
-        for night in nights_of(city, block, members)
-        if night.state.as_of in nights
-    ]
-    counts = np.concatenate([each.counts for each in played], axis=1)
-    log_score = {n: np.array([each.log_score[n] for each in played]) for n in rivals}
-    expected = {n: np.concatenate([each.expected[n] for each in played], axis=1) for n in rivals}
-    return Judged(
-        scores={n: _scores(expected[n], counts, float(log_score[n].sum())) for n in rivals},
-        log_score=log_score,
-        incidents=np.array([each.counts.sum() for each in played]),
-        sums={n: joined([each.sums[n] for each in played]) for n in rivals},
     )
 
 

@@ -10,7 +10,7 @@ from distributed import Client
 from grids.hexgrid import HexGrid
 from pipeline.baselines.recipe import BASELINES, forecaster
 from pipeline.known import Known, read_known
-from pipeline.learning.judging import judge, play, together
+from pipeline.learning.judging import play, together
 from pipeline.nightly import run_night
 from pipeline.replay import cut_blocks
 
@@ -33,8 +33,8 @@ def test_rivals_judged_apart_are_those_judged_together(known: Known) -> None:
     cells = len(HexGrid.from_extent(*BOUNDS, 9))
     what = known.city, blocks, nights[2:], (0, 1, 2)
     districts = np.arange(cells) % 2
-    at_once = judge(*what, rivals, districts)
     names = list(rivals)
+    at_once = together([play(*what, rivals, districts)], names)
     parts = [play(*what, {n: rivals[n] for n in names[at::2]}, districts) for at in (0, 1)]
     apart = together(parts, names)
     assert apart.scores == at_once.scores

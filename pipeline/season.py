@@ -30,9 +30,10 @@ def count_days(table: Ints, arrivals: Arrivals, since: datetime, cutoff: datetim
     """The table (UTC day modulo SEASON_DAYS, category) moved on from ``since`` to ``cutoff``."""
     table, today, events = turned(table, since, cutoff), day_of(cutoff), arrivals.events
     kept = events.hour // 24 > today - SEASON_DAYS
-    place = events.hour[kept] // 24 % SEASON_DAYS, events.category[kept]
-    np.add.at(table, place, events.sign[kept])
-    return table
+    kinds = table.shape[1]
+    place = events.hour[kept] // 24 % SEASON_DAYS * kinds + events.category[kept]
+    change = np.bincount(place, events.sign[kept], minlength=table.size).astype(np.int64)
+    return table + change.reshape(table.shape)
 
 
 def seasons(

@@ -33,9 +33,9 @@ from deltalake import DeltaTable, write_deltalake
 
 from cluster.lazy import LazyCluster, own_peak_mib
 from cluster.spec import ClusterSpec
+from grids.clock import EPOCH
 from grids.counts import Events, net_changes
 from grids.cube import CubeInfo, create_cube, extend_hours, read_info, shards, write_shard
-from grids.hours import EPOCH
 from grids.snapshots import BRANCH, open_repository
 from pipeline.building import build
 from pipeline.load import load_config

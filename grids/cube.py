@@ -17,9 +17,10 @@ from zarr.buffer import default_buffer_prototype
 from zarr.codecs import ZstdCodec
 from zarr.core.sync import sync
 
+from grids.clock import EPOCH
 from grids.counts import SparseCounts, checked_counts
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HourRange
+from grids.hours import HourRange
 from grids.shards import SHARD_HOURS, ZSTD_LEVEL, chunk_of, encode_shard
 from grids.snapshots import BRANCH, open_night
 

@@ -14,9 +14,10 @@ import pyarrow.dataset as pads
 from dask.delayed import delayed
 
 from cluster.lazy import LazyCluster
+from grids.clock import reference_hour
 from grids.counts import Events, net_changes
 from grids.cube import CubeInfo, extend_hours, read_info, shards, write_shard
-from grids.hours import HourRange, reference_hour
+from grids.hours import HourRange
 from grids.shards import SHARD_HOURS
 from grids.snapshots import BRANCH
 from pipeline.cubing import commit_state

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.hours import EPOCH, HOUR, day_of
+from grids.clock import EPOCH, HOUR, day_of
 from pipeline.silver import Arrivals
 
 DELAY_DAYS = 400  # days of occurrence that the estimate looks back on

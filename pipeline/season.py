@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.hours import day_of
+from grids.clock import day_of
 from pipeline.delay import maturity, share_at, turned
 from pipeline.silver import Arrivals
 

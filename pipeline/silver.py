@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from grids.clock import EPOCH
 from grids.counts import Events
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH
 from pipeline.tables import open_rows
 
 _TIME = pa.timestamp("us", "UTC")

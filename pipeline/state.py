@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.hours import EPOCH, HOUR, HOURS_OF_WEEK, HourRange, hours_of_week, hours_to_times
+from grids.clock import EPOCH, HOUR
+from grids.hours import HOURS_OF_WEEK, HourRange, hours_of_week, hours_to_times
 from pipeline.delay import DELAY_DAYS, DELAY_EDGES, count_delays
 from pipeline.season import SEASON_DAYS, count_days
 from pipeline.silver import Arrivals

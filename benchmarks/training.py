@@ -4,7 +4,8 @@
 
 Trains one target as a night does, on two workers, and adds up its tasks by what they do. Then the
 rows are gathered, and the same trees are fitted to them: by XGBoost itself with two threads, ours
-through the cluster, and scikit-learn, one after the other.
+through the cluster, and scikit-learn, one after the other. Last, on a fresh cluster, by how much
+boosting's worker grows at most: rows, XGBoost's own and all.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 from collections import defaultdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -27,7 +29,7 @@ from pipeline.districts import read_districts
 from pipeline.enough import require_enough
 from pipeline.known import Known, read_known
 from pipeline.learning.boosting import PARAMETERS, default_boosting
-from pipeline.learning.features import MISSING
+from pipeline.learning.features import MISSING, feature_names
 from pipeline.learning.fit import fit_booster
 from pipeline.learning.past import train_at
 from pipeline.learning.placing import place
@@ -40,6 +42,7 @@ from pipeline.state import advance, empty_state
 from pipeline.store import Store
 
 WORKERS = 2
+BLOCKS = 20  # in which rows come
 
 
 def profile(known: Known, cutoff: datetime, target: str, cluster: LazyCluster) -> dict[str, Any]:
@@ -80,7 +83,7 @@ def rows_of(known: Known, cutoff: datetime, target: str, client: Client) -> tupl
     empties = empty_per_incident(incidents, config.model.empty_rows)
     blocks = spread(client, cut_blocks(city, known.arrivals, plan.fit))
     made = [client.submit(training_rows, city, block, members, empties) for block in blocks]
-    placing = place(client, incidents * (1 + empties), 42, "cpu")
+    placing = place(client, incidents * (1 + empties), len(feature_names(city.context)), "cpu")
     return placing.bring(client, made), placing.threads
 
 
@@ -111,6 +114,72 @@ def timed(fit: Any, *arguments: Any) -> float:
     return round(perf_counter() - began, 1)
 
 
+def bytes_per_row(rows: Rows, rounds: int, folder: Path) -> float:
+    """Of a worker that boosts for its machine, over what it holds without any rows."""
+    with LazyCluster(ClusterSpec(kind="local", workers=1), folder) as cluster:
+        client = cluster.client
+        few = [client.scatter(_part(rows, slice(0, 1000)), hash=False)]
+        fit_booster(client, few, 2, "cpu", threads=WORKERS)  # loads what it needs
+        (before,) = client.run(_resident, "VmRSS").values()
+        step = -(-len(rows.counts) // BLOCKS)
+        parts = [
+            client.scatter(_part(rows, slice(at, at + step)), hash=False)
+            for at in range(0, len(rows.counts), step)
+        ]
+        client.run(_forget_peak)
+        fit_booster(client, parts, rounds, "cpu", threads=WORKERS)
+        (peak,) = client.run(_resident, "VmHWM").values()
+    return (peak - before) / len(rows.counts)
+
+
+def _part(rows: Rows, which: slice) -> Rows:
+    columns = (rows.codes, rows.counts, rows.weights, rows.starts)
+    return Rows(*(each[which].copy() for each in columns), nights=0)
+
+
+def _resident(name: str) -> int:
+    """Bytes: ``VmRSS`` now, ``VmHWM`` at most since the peak was forgotten."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (found,) = (line for line in lines if line.startswith(f"{name}:"))
+    return int(found.split()[1]) * 1024
+
+
+def _forget_peak() -> None:
+    """Linux: the largest resident size begins anew."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def section(found: dict[str, Any]) -> str:
+    """What was measured, as Markdown."""
+    fits, fit = found["fits"], found["fit"]
+    tasks = [
+        f"| {name} | {task['tasks']} | {task['sum']} | {task['from']} | {task['to']} |"
+        for name, task in found["tasks"].items()
+    ]
+    boosters = [
+        f"| {name} | {fits[name]} | {fits[name] / fits['xgboost']:.2f} | "
+        f"{fits[name] / fits['scikit-learn']:.2f} |"
+        for name in ("ours", "xgboost", "scikit-learn")
+    ]
+    head = [
+        f"From cube to model, target `{found['target']}`, two workers: {found['seconds']} s for "
+        f"{fit['nights']:,} nights, {fit['rows']:,} rows. Seconds of its tasks, added up, and when "
+        "the first began and the last ended:",
+        "",
+        "| task | times | seconds | from | to |",
+        "|---|---|---|---|---|",
+    ]
+    same = [
+        f"The same {fits['rows']:,} rows of {found['features']} features, {fits['rounds']} trees, "
+        "two threads:",
+        "",
+        "| | seconds | of XGBoost alone | of scikit-learn |",
+        "|---|---|---|---|",
+    ]
+    memory = f"Boosting takes {found['bytes_per_row']:.0f} bytes a row at most, the rows included."
+    return "\n".join(["## A training", "", *head, *tasks, "", *same, *boosters, "", memory])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path)
@@ -119,27 +188,22 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     config = load_config(options.config)
+    home = Path(config.output.path)
     known = read_known(config).at(options.as_of)
-    spec = ClusterSpec(kind="local", workers=WORKERS)
-    with LazyCluster(spec, Path(config.output.path)) as cluster:
+    rounds = default_boosting(config).rounds[options.target]
+    with LazyCluster(ClusterSpec(kind="local", workers=WORKERS), home) as cluster:
         cluster.client.wait_for_workers(WORKERS)
         found = profile(known, options.as_of, options.target, cluster)
-        print(json.dumps(found, indent=1), flush=True)
         parts, threads = rows_of(known, options.as_of, options.target, cluster.client)
         gathered = joined(cluster.client.gather(parts))
-        rounds = default_boosting(config).rounds[options.target]
-        fits = {
-            "rows": len(gathered.counts),
-            "rounds": rounds,
-            "ours": timed(
-                lambda: fit_booster(cluster.client, parts, rounds, "cpu", threads=threads)
-            ),
-        }
+        ours = partial(fit_booster, cluster.client, parts, rounds, "cpu", threads=threads)
+        fits = {"rows": len(gathered.counts), "rounds": rounds, "ours": timed(ours)}
         found["worker_mib"] = cluster.peak_mib()["worker"]
     fits["xgboost"] = timed(by_xgboost, gathered, rounds)
     fits["scikit-learn"] = timed(by_sklearn, gathered, rounds)
-    found["fits"] = fits
-    print(json.dumps(fits), flush=True)
+    found |= {"target": options.target, "fits": fits, "features": gathered.codes.shape[1]}
+    found["bytes_per_row"] = bytes_per_row(gathered, rounds, home)
+    print(section(found))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
 

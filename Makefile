@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := requirements/cpu.txt
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-real chaos fuzz lint format lock clean help
+.PHONY: demo test test-real bench chaos fuzz lint format lock clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,6 +26,9 @@ test: lint  ## lint, types, import rule, tests
 
 test-real: $(READY)  ## the slow runs on the real cities (HEXCAST_DATA)
 	$(BIN)/pytest -m real --timeout 1500
+
+bench: $(READY)  ## measure everything, beside others, into benchmarks/RESULTS.md (BENCH: arguments)
+	$(BIN)/python benchmarks/run.py $(BENCH)
 
 chaos: $(READY)  ## kill nights at random, KILLS times (200), and compare what is left
 	$(BIN)/python tests/chaos.py --kills $(or $(KILLS),200)

@@ -81,9 +81,9 @@ def measure(path: Path, first: datetime, warm: int, counts: list[int]) -> dict[s
     with tempfile.TemporaryDirectory() as home:
         own = Nights(path, first).root
         shutil.copytree(own, Path(home) / own.name, symlinks=True)
-        os.environ["HEXCAST_HOME"] = home
+        os.environ |= {"HEXCAST_HOME": home, "HEXCAST_DEMO": f"{home}/{own.name}"}
         nights = Nights(path, first)
-        assert nights.root.parent == Path(home), "the store does not lie below HEXCAST_HOME"
+        assert nights.root.parent == Path(home), "a configuration of another home"
         found["help"] = spent(hexcast("--help"))
         found["warm"] = [nights.run(day) for day in range(1, warm + 1)]
         found["done"] = [nights.run(warm) for _ in range(3)]

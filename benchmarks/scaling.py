@@ -227,18 +227,20 @@ def main() -> None:
         config = config.model_copy(update={"model": quick})
     most = options.most or (MOST_QUICK if options.quick else MOST)
     studies = {name: _study(WORKS[name], config, most, options.quick) for name in options.works}
+    load = os.getloadavg()[0]  # of others: their work would pass for ours
     done = carry_out(config, studies)
     works = {
         name: examine(study, {run: found for (of, run), found in done.items() if of == name})
         for name, study in studies.items()
     }
-    found: dict[str, Any] = {
+    found = {
         "city": config.name,
         "cores": CORES,
         "bandwidth": BANDWIDTH,
         "overhead": OVERHEAD,
+        "load": load,
+        "works": works,
     }
-    found["works"] = works
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
     print(section(found))

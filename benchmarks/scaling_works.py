@@ -21,6 +21,7 @@ from pipeline.enough import require_enough
 from pipeline.known import Known, read_known
 from pipeline.learning.model import load_model, save_model
 from pipeline.learning.past import train_at
+from pipeline.nightly import run_night
 from pipeline.state import StateSpec
 from pipeline.store import Store
 
@@ -86,6 +87,7 @@ def prepare_backfill(config: Config, nights: float, folder: Path) -> Go:
     first = last - timedelta(days=round(nights) - 1)
     copied = config.model_copy(update={"output": output, "model": model})
     _lend_models(config, copied, first)
+    run_night(copied, datetime.now(UTC), until="ingest")  # an index is made anew where it moved
 
     def go(address: str) -> None:
         here = copied.model_copy(update={"cluster": at(address)})

@@ -10,13 +10,14 @@ import dask.array as da
 import numpy as np
 import xgboost
 import xgboost.dask
+from dask.base import tokenize
 from dask.delayed import delayed
 from distributed import Client, Future
 
 from pipeline.learning.boosting import PARAMETERS
 from pipeline.learning.features import FEATURE_NAMES, MISSING, NO_EDGES, Edges
 from pipeline.learning.model import EDGES
-from pipeline.learning.placing import alone
+from pipeline.learning.placing import STAY, alone
 from pipeline.learning.rows import Rows
 
 
@@ -63,7 +64,9 @@ def _column(
     """One member of every Rows as a Dask array along the rows."""
     dtype = np.uint8 if name == "codes" else np.float32
     pick = delayed(_member)
-    parts = [da.from_delayed(pick(part, name), shape, dtype) for part in rows]
+    keys = (f"{STAY}-{tokenize(name, part.key)}" for part in rows)
+    picked = (pick(part, name, dask_key_name=key) for part, key in zip(rows, keys, strict=True))
+    parts = [da.from_delayed(each, shape, dtype) for each in picked]
     column: da.Array = da.concatenate(parts, allow_unknown_chunksizes=True)
     return column
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from distributed import Client, Future
 
 from cluster.machines import machines
 from pipeline.learning.rows import Rows
 
+STAY = "stay"  # what keys begin with whose tasks no idle worker may take over: see cluster.connect
 FULL = 0.5  # of a worker's memory, which rows and all that boosting makes of them may fill
 
 
@@ -34,7 +36,9 @@ class Placing:
             return list(rows)
         turns = (self.workers[at % len(self.workers)] for at in range(len(rows)))
         return [
-            client.submit(_same, part, workers=[worker], allow_other_workers=True, pure=False)
+            client.submit(
+                _same, part, key=f"{STAY}-{uuid4().hex}", workers=[worker], allow_other_workers=True
+            )
             for part, worker in zip(rows, turns, strict=True)
         ]
 

@@ -37,6 +37,9 @@ CHECKPOINT = 10  # commits of a table from one to the next
 EARLY, LATE = 11, 40  # 30 commits of each table apart: one more than nights, of tidying
 KINDS = ("assault", "theft", "vandalism", "fraud")
 
+# All nights are made before the first test, on a busy machine in minutes.
+pytestmark = pytest.mark.timeout(600)
+
 
 def incidents(days: Sequence[int]) -> pd.DataFrame:
     """PER_DAY incidents of each day, reported an hour later; the same whenever asked for."""

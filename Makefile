@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/cpu.txt
 READY := $(VENV)/.ready
+PEERS := $(VENV)-peers
 
 .PHONY: demo test test-real chaos fuzz lint format lock clean help
 
@@ -16,6 +17,11 @@ $(READY): $(LOCK) requirements/uv.txt pyproject.toml
 	test -x $(BIN)/uv || $(BIN)/python -m pip install -q --require-hashes -r requirements/uv.txt
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync -q --require-hashes $(LOCK)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	touch $@
+
+$(PEERS)/.ready: requirements/peers.txt $(READY)  # what benchmarks measure beside ours
+	test -x $(PEERS)/bin/python || $(BIN)/python -m venv --without-pip $(PEERS)
+	VIRTUAL_ENV=$(CURDIR)/$(PEERS) $(BIN)/uv pip sync -q --require-hashes requirements/peers.txt
 	touch $@
 
 demo: $(READY)  ## simulate the demo city and run its night
@@ -47,4 +53,4 @@ lock: $(READY)  ## resolve the dependencies again, with hashes and without addre
 	./requirements/lock.sh $(BIN)/uv
 
 clean:  ## forget the environment and the demo's output
-	rm -rf $(VENV) var
+	rm -rf $(VENV) $(PEERS) var

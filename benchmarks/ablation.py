@@ -26,7 +26,7 @@ from ablation_rows import Rows, Work, by_night, joined, make_rows
 from numpy.typing import NDArray
 
 from forecasts.bootstrap import interval
-from grids.hours import nightly_cutoffs
+from grids.clock import nightly_cutoffs
 from pipeline.baselines.recent import ages
 from pipeline.baselines.spread import near_pairs, symmetric
 from pipeline.city import make_calendar

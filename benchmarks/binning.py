@@ -33,9 +33,9 @@ from deltalake import DeltaTable, write_deltalake
 
 from cluster.lazy import LazyCluster, own_peak_mib
 from cluster.spec import ClusterSpec
-from grids.counts import Events, bin_incidents
+from grids.clock import EPOCH
+from grids.counts import Events, net_changes
 from grids.cube import CubeInfo, create_cube, extend_hours, read_info, shards, write_shard
-from grids.hours import EPOCH
 from grids.snapshots import BRANCH, open_repository
 from pipeline.building import build
 from pipeline.load import load_config
@@ -130,7 +130,7 @@ def _write(work: Work, hour: Any, cell: Any, group: Any, count: Any) -> None:
                     np.ones(repeat.sum(), np.int8))  # fmt: skip
     for block in shards(info.hours):
         low, high = np.searchsorted(events.hour, [block.start, block.stop])
-        dense = bin_incidents(events[low:high], block, len(info.grid), len(info.categories))
+        dense = net_changes(events[low:high], len(info.grid), len(info.categories))
         write_shard(session.store, block, dense)
     session.commit("all of it")
 

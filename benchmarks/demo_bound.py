@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from grids.hours import HourRange, reference_hour
+from grids.clock import reference_hour
+from grids.hours import HourRange
 from pipeline.demo.city import DRIFT_MEMORY_DAYS, DRIFT_SIZE, DemoCity
 from pipeline.demo.kinds import CATEGORIES
 from pipeline.demo.recipe import TRUTH, demo_config, score_beside

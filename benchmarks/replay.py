@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from grids.clock import latest_cutoff
 from grids.cube import open_cube, read_info
-from grids.hours import latest_cutoff
 from grids.snapshots import open_repository
 from pipeline.config import Config
 from pipeline.cubing import read_state

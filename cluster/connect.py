@@ -15,6 +15,13 @@ from cluster.spec import ENCRYPTED, ClusterSpec, ClusterUnavailableError
 
 CLOSING_SECONDS = 30
 _LOG = logging.getLogger(__name__)
+_SETTINGS = {
+    "dataframe.convert-string": True,
+    "distributed.admin.tick.limit": "30s",
+    # Dask has every array above 128 KiB given back to the system and asked for again, page by page.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**27,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
+}
 
 
 @contextmanager
@@ -24,7 +31,7 @@ def connect(spec: ClusterSpec) -> Iterator[Client]:
     Leaves nothing running: the client closes first, then a cluster that was started here.
     Raises ClusterUnavailableError when no worker is there within the time limit.
     """
-    with dask.config.set({"dataframe.convert-string": True, "distributed.admin.tick.limit": "30s"}):
+    with dask.config.set(_SETTINGS):
         if spec.kind == "local":
             with _closing(_local(spec)) as cluster, Client(cluster) as client:
                 yield client

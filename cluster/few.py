@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from distributed import Client, Future, as_completed
+from distributed import Client, Future, as_completed, wait
 
 Item = TypeVar("Item")
 
@@ -17,7 +17,8 @@ def few_at_once(
     """Every item with what its task returned, in the order in which they are done.
 
     No more than two for each thread of the cluster are sent, and asked of ``items``, at a time:
-    what they hold need not lie on the workers, or here, at once. A task's error is raised.
+    what they hold need not lie on the workers, or here, at once. A task's error is raised once the
+    others that were sent have ended, so that nothing is at work any more.
     """
     waiting, at_work = iter(items), {}
 
@@ -31,6 +32,11 @@ def few_at_once(
 
     done = as_completed(start(2 * sum(client.nthreads().values())))
     for future in done:
-        item, result = at_work.pop(future), future.result()
+        item = at_work.pop(future)
+        try:
+            result = future.result()
+        except Exception:
+            wait(list(at_work))
+            raise
         done.update(start(1))
         yield item, result

@@ -33,8 +33,9 @@ from numpy.typing import NDArray
 
 from forecasts.counting import CountLaw
 from forecasts.ranking import hotspot_count, positions
+from grids.clock import EPOCH, HOUR, reference_hour
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR, HourRange, reference_hour
+from grids.hours import HourRange
 
 CRS = "EPSG:4326"
 _TIME = "datetime64[us, UTC]"

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecasts.schema import CRS, PER_TARGET, columns
-from grids.hours import HOUR
+from grids.clock import HOUR
 
 
 def validate(frame: geopandas.GeoDataFrame, targets: Iterable[str]) -> None:

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.hours import HourRange
-
 MAX_COUNT = np.iinfo(np.uint16).max
 
 
@@ -68,21 +66,6 @@ def _check_inside(axis: str, index: NDArray[np.signedinteger[Any]], size: int) -
         raise ValueError(
             f"{axis} {index.min()} to {index.max()} of an axis of {size}: drop what is outside"
         )
-
-
-def bin_incidents(
-    events: Events, hours: HourRange, cells: int, categories: int
-) -> NDArray[np.uint16]:
-    """Counts (time, cell, category) uint16, incidents per hour, of the events within ``hours``.
-
-    Raises ValueError where a slot would fall below zero or above 65,535, and for a cell or
-    category outside its axis.
-    """
-    inside = (events.hour >= hours.start) & (events.hour < hours.stop)
-    net = net_changes(events[inside], cells, categories)
-    counts = np.zeros((len(hours), cells, categories), np.uint16)
-    counts[net.hour - hours.start, net.cell, net.category] = checked_counts(net.change)
-    return counts
 
 
 def checked_counts(counts: NDArray[np.int64]) -> NDArray[np.uint16]:

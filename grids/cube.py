@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 import icechunk
 import numpy as np
 import zarr
-from numpy.typing import NDArray
+from zarr.buffer import default_buffer_prototype
 from zarr.codecs import ZstdCodec
+from zarr.core.sync import sync
 
+from grids.clock import EPOCH
 from grids.counts import SparseCounts, checked_counts
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HourRange
+from grids.hours import HourRange
+from grids.shards import SHARD_HOURS, ZSTD_LEVEL, chunk_of, encode_shard
 from grids.snapshots import BRANCH, open_night
 
 if TYPE_CHECKING:
     import xarray as xr
-
-SHARD_HOURS = 672
-CHUNK_CELLS = 650
 
 _TIME_UNITS = {"units": "hours since 1970-01-01T00:00:00Z", "calendar": "proleptic_gregorian"}
 
@@ -59,7 +59,7 @@ def create_cube(
     """
     session = repository.writable_session(BRANCH)
     group = zarr.create_group(session.store, overwrite=True, attributes=_conventions() | attributes)
-    chunk = -(-len(grid) // -(-len(grid) // CHUNK_CELLS))
+    chunk = chunk_of(len(grid))
     group.create_array(
         "counts",
         shape=(0, len(grid), len(categories)),
@@ -67,7 +67,7 @@ def create_cube(
         shards=(SHARD_HOURS, chunk * -(-len(grid) // chunk), len(categories)),
         dtype="uint16",
         fill_value=0,
-        compressors=ZstdCodec(level=3),
+        compressors=ZstdCodec(level=ZSTD_LEVEL),
         dimension_names=("time", "cell", "category"),
         attributes={"long_name": "incidents", "units": "1", "coordinates": "cell_ids"},
         config={"write_empty_chunks": False},
@@ -148,15 +148,24 @@ def shards(hours: HourRange) -> list[HourRange]:
     return [HourRange(at, min(at + SHARD_HOURS, hours.stop)) for at in starts]
 
 
-def write_shard(store: Any, hours: HourRange, counts: NDArray[np.uint16]) -> None:
-    """Write one whole shard. ``counts``: (time, cell, category) uint16 for exactly ``hours``."""
+def write_shard(store: Any, hours: HourRange, counts: SparseCounts) -> None:
+    """Write one whole shard. ``counts``: all that its ``hours`` hold, each slot once.
+
+    Raises ValueError for hours that begin no shard, for counts at other hours, and for a slot
+    below zero or above 65,535.
+    """
     group = zarr.open_group(store, mode="r+")
-    first = hours.start - int(str(group.attrs["start"]))
-    if first < 0 or first % SHARD_HOURS:
-        raise ValueError(f"hour {hours.start} begins no shard of {SHARD_HOURS} hours")
-    # To look whether each inner chunk is empty takes twice as long as to write it.
-    array = _array(group, "counts").with_config({"write_empty_chunks": True})
-    array[first : first + len(hours)] = counts
+    array, first = _array(group, "counts"), hours.start - int(str(group.attrs["start"]))
+    if first < 0 or first % SHARD_HOURS or not 0 < len(hours) <= SHARD_HOURS:
+        raise ValueError(f"hours {hours.start} to {hours.stop} are no shard of {SHARD_HOURS} hours")
+    if len(counts.hour) and not hours.start <= counts.hour.min() <= counts.hour.max() < hours.stop:
+        raise ValueError(f"counts of {counts.hour.min()} to {counts.hour.max()} are of other hours")
+    key = f"{array.path}/{array.metadata.encode_chunk_key((first // SHARD_HOURS, 0, 0))}"
+    encoded = encode_shard(counts, hours.start, *array.shape[1:])
+    if encoded is None:
+        sync(array.store.delete(key))
+    else:
+        sync(array.store.set(key, default_buffer_prototype().buffer.from_bytes(encoded)))
 
 
 def amend(store: Any, net: SparseCounts) -> None:

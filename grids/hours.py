@@ -1,4 +1,4 @@
-"""Hours, cutoffs and horizons: UTC inside, the city's local clock only at the edge.
+"""Hours and horizons: UTC inside, the city's local clock only at the edge.
 
 An *hour* is a whole number of hours since 1970-01-01T00:00Z and stands for ``[hour, hour + 1)``.
 """
@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-HOUR = timedelta(hours=1)
+from grids.clock import local_instant, reference_hour
+
 HOURS_OF_WEEK = 168
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, order=True)
@@ -51,11 +51,6 @@ class HourRange:
         return hours_of_week(self.times, timezone)
 
 
-def day_of(instant: datetime) -> int:
-    """The UTC day since 1970-01-01 that an instant (aware) lies in."""
-    return (instant - EPOCH) // timedelta(days=1)
-
-
 def hours_to_times(hours: NDArray[np.int64]) -> pd.DatetimeIndex:
     """Starts of the hours as UTC timestamps in microseconds."""
     stamps = np.asarray(hours, np.int64).astype("datetime64[h]").astype("datetime64[us]")
@@ -87,51 +82,6 @@ def localize(naive: pd.Series, timezone: ZoneInfo) -> tuple[pd.Series, pd.Series
     real = stamps.tz_localize(timezone, ambiguous=first, nonexistent="NaT")
     given = naive.notna()
     return aware.dt.tz_convert("UTC"), certain.isna() & given, real.isna() & given
-
-
-def local_instant(day: datetime, clock: time, timezone: ZoneInfo) -> datetime:
-    """The instant (UTC) at which the local clock shows ``clock`` on the date of ``day``."""
-    naive = pd.Series([datetime.combine(day.date(), clock)], dtype="datetime64[us]")
-    instant: datetime = localize(naive, timezone)[0].iloc[0].to_pydatetime()
-    return instant
-
-
-def latest_cutoff(now: datetime, clock: time, timezone: ZoneInfo) -> datetime:
-    """The latest local ``clock`` that is not after ``now`` (aware), UTC."""
-    local = now.astimezone(timezone)
-    today = local_instant(local, clock, timezone)
-    return today if today <= now else local_instant(local - timedelta(days=1), clock, timezone)
-
-
-def nightly_cutoffs(
-    first: datetime, last: datetime, clock: time, timezone: ZoneInfo
-) -> list[datetime]:
-    """Every cutoff at the local ``clock`` in ``[first, last]`` (aware), UTC, one a local day."""
-    days = pd.date_range(
-        first.astimezone(timezone).date() - timedelta(days=1),
-        last.astimezone(timezone).date(),
-        unit="us",
-    )
-    clocks = days + timedelta(hours=clock.hour, minutes=clock.minute)
-    instants = localize(clocks.to_series(), timezone)[0]
-    return [at.to_pydatetime() for at in instants if first <= at <= last]
-
-
-def cutoffs_of_days(first: date, last: date, clock: time, timezone: ZoneInfo) -> list[datetime]:
-    """The cutoffs at the local ``clock`` of the local dates ``first`` to ``last``, UTC.
-
-    One that the clocks skip or repeat is still that of its day.
-    """
-    day = timedelta(days=1)
-    start = datetime.combine(first, clock, timezone) - day
-    stop = datetime.combine(last, clock, timezone) + day
-    around = nightly_cutoffs(start, stop, clock, timezone)
-    return [at for at in around if first <= at.astimezone(timezone).date() <= last]
-
-
-def reference_hour(cutoff: datetime) -> int:
-    """The first forecast hour: the cutoff rounded up to the hour."""
-    return -((EPOCH - cutoff) // HOUR)
 
 
 def horizon(cutoff: datetime, timezone: ZoneInfo, days: int = 1) -> HourRange:

@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from cluster.lazy import LazyCluster, own_peak_mib
 from forecasts.store import find_run
+from grids.clock import cutoffs_of_days
 from grids.cube import CubeInfo
-from grids.hours import cutoffs_of_days
 from pipeline.config import Config
 from pipeline.districts import read_districts
 from pipeline.enough import require_enough

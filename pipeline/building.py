@@ -14,9 +14,11 @@ import pyarrow.dataset as pads
 from dask.delayed import delayed
 
 from cluster.lazy import LazyCluster
-from grids.counts import Events, bin_incidents
-from grids.cube import SHARD_HOURS, CubeInfo, extend_hours, read_info, shards, write_shard
-from grids.hours import HourRange, reference_hour
+from grids.clock import reference_hour
+from grids.counts import Events, net_changes
+from grids.cube import CubeInfo, extend_hours, read_info, shards, write_shard
+from grids.hours import HourRange
+from grids.shards import SHARD_HOURS
 from grids.snapshots import BRANCH
 from pipeline.cubing import commit_state
 from pipeline.enough import require_enough
@@ -93,8 +95,9 @@ def _read_events(path: str, table: str, info: CubeInfo, cutoff: datetime) -> pd.
 def _write_shards(events: pd.DataFrame, fork: Any, info: CubeInfo, hours: HourRange) -> Any:
     """Write every shard that the events hold; the fork comes back to be merged and committed."""
     size, blocks = (len(info.grid), len(info.categories)), shards(hours)
-    for shard, rows in events.groupby("shard"):
-        block = blocks[int(str(shard))]
-        columns = [rows[name].to_numpy() for name in ("hour", "cell", "category", "sign")]
-        write_shard(fork.store, block, bin_incidents(Events(*columns), block, *size))
+    ordered = events.sort_values("shard", kind="stable")
+    own = Events(*(ordered[name].to_numpy() for name in ("hour", "cell", "category", "sign")))
+    numbers, starts = np.unique(ordered["shard"].to_numpy(), return_index=True)
+    for number, start, stop in zip(numbers, starts, [*starts[1:], len(own)], strict=True):
+        write_shard(fork.store, blocks[number], net_changes(own[start:stop], *size))
     return fork

@@ -6,8 +6,8 @@ import os
 from datetime import datetime
 
 from forecasts.store import run_name
+from grids.clock import latest_cutoff
 from grids.cube import read_info
-from grids.hours import latest_cutoff
 from grids.snapshots import BRANCH, open_repository
 from pipeline.config import Config
 from pipeline.context.reading import read_table

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from cluster.spec import ClusterSpec
-from grids.hours import local_instant
+from grids.clock import local_instant
 from pipeline.context.config import CalendarConfig, TableConfig
 from pipeline.groups import (
     POLICE_INITIATED,

@@ -13,10 +13,10 @@ import icechunk
 import numpy as np
 import zarr
 
+from grids.clock import reference_hour
 from grids.counts import net_changes
 from grids.cube import amend, extend_hours, read_info, set_attributes
 from grids.hexgrid import HexGrid
-from grids.hours import reference_hour
 from grids.snapshots import BRANCH, night_tags, tag_of
 from pipeline.enough import require_enough
 from pipeline.errors import ConfigError

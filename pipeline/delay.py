@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.hours import EPOCH, HOUR, day_of
+from grids.clock import EPOCH, HOUR, day_of
 from pipeline.silver import Arrivals
 
 DELAY_DAYS = 400  # days of occurrence that the estimate looks back on
@@ -40,8 +40,8 @@ def count_delays(
     counted = arrivals.first & (arrivals.events.sign > 0) & (day > today - DELAY_DAYS)
     age = arrivals.known[counted] / 3.6e9 - arrivals.events.hour[counted]
     age_bin = np.searchsorted(DELAY_EDGES, age, side="left")
-    np.add.at(table, (day[counted] % DELAY_DAYS, age_bin), 1)
-    return table
+    place = day[counted] % DELAY_DAYS * table.shape[1] + age_bin
+    return table + np.bincount(place, minlength=table.size).reshape(table.shape)
 
 
 def reported_share(table: NDArray[np.int64], cutoff: datetime) -> NDArray[np.float64]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 OTHER = "other"
 POLICE_INITIATED = "police_initiated"
@@ -57,9 +59,8 @@ class Grouping:
 
     def classify(self, categories: pd.Series) -> pd.Series:
         """Group of every category, text to text."""
-        codes, unique = pd.factorize(categories)
-        groups = pd.Series([self.group_of(category) for category in unique], dtype="str")
-        return groups.take(codes).set_axis(categories.index)
+        groups = {category: self.group_of(category) for category in categories.unique()}
+        return categories.map(groups).astype("str")
 
 
 def make_grouping(

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from grids.clock import EPOCH
 from grids.cube import CubeInfo, read_info
-from grids.hours import EPOCH
 from grids.snapshots import BRANCH, open_repository
 from pipeline.city import make_city
 from pipeline.config import Config

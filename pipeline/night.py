@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from grids.clock import EPOCH, HOUR
 from grids.counts import Events
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR, HourRange
+from grids.hours import HourRange
 from pipeline.clocks import own_clock, smoothed, week_factors
 from pipeline.context.context import NOTHING, Context
 from pipeline.delay import exposures, reported_share

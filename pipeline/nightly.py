@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cluster.lazy import LazyCluster
 from forecasts.store import run_name
-from grids.hours import latest_cutoff
+from grids.clock import latest_cutoff
 from pipeline.config import Config
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.log import StageLog

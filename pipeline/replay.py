@@ -15,8 +15,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from grids.clock import EPOCH, HOUR
 from grids.counts import Events, SparseCounts, net_changes
-from grids.hours import EPOCH, HOUR, HourRange, horizon
+from grids.hours import HourRange, horizon
 from pipeline.context.context import NOTHING, Context
 from pipeline.night import RECENT_DAYS, Night, Place
 from pipeline.silver import Arrivals

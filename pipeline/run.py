@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from forecasts.store import find_run, run_name
-from grids.hours import EPOCH, HOUR, reference_hour
+from grids.clock import EPOCH, HOUR, reference_hour
 from pipeline.config import Config
 from pipeline.store import Store
 

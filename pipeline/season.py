@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.hours import day_of
+from grids.clock import day_of
 from pipeline.delay import maturity, share_at, turned
 from pipeline.silver import Arrivals
 
@@ -30,9 +30,10 @@ def count_days(table: Ints, arrivals: Arrivals, since: datetime, cutoff: datetim
     """The table (UTC day modulo SEASON_DAYS, category) moved on from ``since`` to ``cutoff``."""
     table, today, events = turned(table, since, cutoff), day_of(cutoff), arrivals.events
     kept = events.hour // 24 > today - SEASON_DAYS
-    place = events.hour[kept] // 24 % SEASON_DAYS, events.category[kept]
-    np.add.at(table, place, events.sign[kept])
-    return table
+    kinds = table.shape[1]
+    place = events.hour[kept] // 24 % SEASON_DAYS * kinds + events.category[kept]
+    change = np.bincount(place, events.sign[kept], minlength=table.size).astype(np.int64)
+    return table + change.reshape(table.shape)
 
 
 def seasons(

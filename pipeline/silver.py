@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from grids.clock import EPOCH
 from grids.counts import Events
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH
 from pipeline.tables import open_rows
 
 _TIME = pa.timestamp("us", "UTC")
@@ -155,8 +155,9 @@ def sort_arrivals(parts: list[Arrivals]) -> Arrivals:
     sign = _joined([e.sign for e in events], np.int8)
     known = _joined([part.known for part in parts], np.int64)
     first = _joined([part.first for part in parts], np.bool_)
-    place = (cell.astype(np.int64) * 128 + category) * 4 + sign + 1
-    order = np.lexsort((first, place, hour, known))
+    # Of one number the sort takes half as long as of four: hours below 2**27, cells below 2**26.
+    place = (((hour * 2**26 + cell) * 128 + category) * 4 + sign + 1) * 2 + first
+    order = np.lexsort((place, known))
     return Arrivals(known, first, Events(hour, cell, category, sign))[order]
 
 

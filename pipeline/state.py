@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.hours import EPOCH, HOUR, HOURS_OF_WEEK, HourRange, hours_of_week, hours_to_times
+from grids.clock import EPOCH, HOUR
+from grids.hours import HOURS_OF_WEEK, HourRange, hours_of_week, hours_to_times
 from pipeline.delay import DELAY_DAYS, DELAY_EDGES, count_delays
 from pipeline.season import SEASON_DAYS, count_days
 from pipeline.silver import Arrivals
@@ -170,18 +171,28 @@ def _advance_slots(
 ) -> tuple[Floats, Ints]:
     slot, count = state.slot.copy(), state.slot_count.copy()
     slot *= 0.5 ** (elapsed / SLOT_HALF_LIVES)[:, None, None, None]
+    weights = [sign * 0.5 ** (age / half_life) for half_life in SLOT_HALF_LIVES]
     for slot_of in SLOTS_OF:
-        at = place * SLOTS + slot_of[of_week]
-        # Few slots change in a night: touch those alone.
-        touched, where = np.unique(at, return_inverse=True)
+        touched, where = _touched(place * SLOTS + slot_of[of_week], count.size)
         changes = np.bincount(where, sign, minlength=len(touched)).astype(np.int64)
         count.reshape(-1)[touched] += changes
         emptied = touched[count.reshape(-1)[touched] == 0]
-        for sums, half_life in zip(slot.reshape(len(slot), -1), SLOT_HALF_LIVES, strict=True):
-            weight = sign * 0.5 ** (age / half_life)
+        for sums, weight in zip(slot.reshape(len(slot), -1), weights, strict=True):
             sums[touched] += np.bincount(where, weight, minlength=len(touched))
             sums[emptied] = 0.0
     return slot, count
+
+
+def _touched(at: Ints, size: int) -> tuple[Ints, Ints]:
+    """The slots, in order, that any of ``at`` is, and which of them each is.
+
+    To sort a night's few is quickest; of years, to mark all that are touched.
+    """
+    if len(at) * 16 < size:
+        return np.unique(at, return_inverse=True)
+    marked = np.zeros(size, bool)
+    marked[at] = True
+    return np.flatnonzero(marked), (marked.cumsum() - 1)[at]
 
 
 def _advance_exposure(state: State, cutoff: datetime, zone: ZoneInfo) -> tuple[Floats, Floats]:

@@ -8,14 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.counts import (
-    MAX_COUNT,
-    Events,
-    SparseCounts,
-    bin_incidents,
-    checked_counts,
-    net_changes,
-)
+from grids.counts import MAX_COUNT, Events, SparseCounts, checked_counts, net_changes
 from grids.hours import HourRange
 
 CELLS, CATEGORIES = 5, 3
@@ -60,20 +53,6 @@ def test_net_changes_are_a_groupby(rows: list[tuple[int, int, int, int]]) -> Non
 
 
 @SEEDED
-@given(slots([1]), st.lists(st.integers(0, 3), min_size=60, max_size=60))
-def test_counts_of_any_parts_add_up(
-    rows: list[tuple[int, int, int, int]], parts: list[int]
-) -> None:
-    whole = bin_incidents(make_events(rows), HOURS, CELLS, CATEGORIES)
-    total = np.zeros_like(whole)
-    for part in range(4):
-        own = [row for row, place in zip(rows, parts, strict=False) if place == part]
-        total += bin_incidents(make_events(own), HOURS, CELLS, CATEGORIES)
-    np.testing.assert_array_equal(total, whole)
-    assert whole.sum() == len(rows)
-
-
-@SEEDED
 @given(slots([1, -1]), st.lists(st.integers(0, 3), min_size=60, max_size=60))
 def test_signed_changes_of_any_parts_add_up(
     rows: list[tuple[int, int, int, int]], parts: list[int]
@@ -88,41 +67,19 @@ def test_signed_changes_of_any_parts_add_up(
     assert {slot: change for slot, change in total.items() if change} == whole.to_dict()
 
 
-@SEEDED
-@given(slots([1]), st.integers(-6, 14), st.integers(0, 8))
-def test_only_the_hours_asked_for_are_counted(
-    rows: list[tuple[int, int, int, int]], start: int, size: int
-) -> None:
-    hours = HourRange(start, start + size)
-    counts = bin_incidents(make_events(rows), hours, CELLS, CATEGORIES)
-    assert counts.shape == (size, CELLS, CATEGORIES)
-    assert counts.dtype == np.uint16
-    expected = np.zeros(counts.shape, int)
-    for hour, cell, category, _ in rows:
-        if start <= hour < start + size:
-            expected[hour - start, cell, category] += 1
-    np.testing.assert_array_equal(counts, expected)
-
-
 def test_an_incident_taken_out_again_leaves_nothing() -> None:
     events = make_events([(3, 1, 2, 1), (3, 1, 2, -1), (4, 1, 2, 1)])
-    assert len(net_changes(events, CELLS, CATEGORIES).change) == 1
-    assert bin_incidents(events, HOURS, CELLS, CATEGORIES).sum() == 1
+    assert as_series(net_changes(events, CELLS, CATEGORIES)).to_dict() == {(4, 1, 2): 1}
 
 
 def test_a_count_below_zero_is_an_error() -> None:
-    events = make_events([(3, 1, 2, -1), (4, 1, 2, 1), (3, 0, 2, 1)])
     with pytest.raises(ValueError, match="counts -1 to 1 incidents"):
-        bin_incidents(events, HOURS, CELLS, CATEGORIES)
+        checked_counts(np.array([1, -1, 0]))
 
 
 def test_a_count_beyond_its_type_is_an_error() -> None:
-    most = make_events([(3, 1, 2, 1)] * MAX_COUNT)
-    assert bin_incidents(most, HOURS, CELLS, CATEGORIES)[7, 1, 2] == MAX_COUNT
-    more = make_events([(3, 1, 2, 1)] * (MAX_COUNT + 1))
+    assert checked_counts(np.array([0, MAX_COUNT])).tolist() == [0, MAX_COUNT]
     with pytest.raises(ValueError, match="65536 incidents, outside 0 to 65535"):
-        bin_incidents(more, HOURS, CELLS, CATEGORIES)
-    with pytest.raises(ValueError, match="65536"):
         checked_counts(np.array([0, MAX_COUNT + 1]))
 
 
@@ -140,5 +97,3 @@ def test_an_index_outside_its_axis_is_an_error(row: tuple[int, int, int]) -> Non
     events = make_events([(2, 0, 0, 1), (*row, 1)])
     with pytest.raises(ValueError, match="drop what is outside"):
         net_changes(events, CELLS, CATEGORIES)
-    with pytest.raises(ValueError, match="drop what is outside"):
-        bin_incidents(events, HOURS, CELLS, CATEGORIES)

@@ -13,10 +13,8 @@ import xdggs
 import zarr
 from numpy.typing import NDArray
 
-from grids.counts import Events, SparseCounts, bin_incidents, net_changes
+from grids.counts import Events, SparseCounts, net_changes
 from grids.cube import (
-    CHUNK_CELLS,
-    SHARD_HOURS,
     amend,
     create_cube,
     extend_hours,
@@ -29,6 +27,7 @@ from grids.cube import (
 )
 from grids.hexgrid import HexGrid
 from grids.hours import HourRange
+from grids.shards import CHUNK_CELLS, SHARD_HOURS
 from grids.snapshots import BRANCH, open_repository, tag_of
 
 FULL = HexGrid.from_extent(-105.1, 39.6, -104.8, 39.9, 8)
@@ -49,6 +48,10 @@ def some_events(hours: HourRange, size: int, seed: int) -> Events:
     )
 
 
+def within(events: Events, hours: HourRange) -> Events:
+    return events[(events.hour >= hours.start) & (events.hour < hours.stop)]
+
+
 def one_change(hour: int, cell: int, category: int, change: int) -> SparseCounts:
     return SparseCounts(*(np.array([value]) for value in (hour, cell, category, change)))
 
@@ -67,7 +70,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, NDArray[np.uin
     session = repository.writable_session(BRANCH)
     assert extend_hours(session.store, HOURS.stop) == HOURS
     for block in shards(HOURS):
-        write_shard(session.store, block, bin_incidents(events, block, *SIZE))
+        write_shard(session.store, block, net_changes(within(events, block), *SIZE))
     session.commit("first night")
     oracle = np.zeros((len(HOURS), *SIZE), np.uint16)
     np.add.at(oracle, (events.hour - START, events.cell, events.category), 1)
@@ -177,9 +180,18 @@ def test_a_shard_is_written_from_its_first_hour(
     short: tuple[str, icechunk.Repository], offset: int
 ) -> None:
     session = short[1].writable_session(BRANCH)
-    hours = HourRange(START + offset, START + offset + 4)
-    with pytest.raises(ValueError, match="begins no shard"):
-        write_shard(session.store, hours, np.ones((4, *SIZE), np.uint16))
+    first = START + offset
+    with pytest.raises(ValueError, match="are no shard of 672 hours"):
+        write_shard(session.store, HourRange(first, first + 4), one_change(first, 0, 0, 1))
+
+
+@pytest.mark.parametrize("hour", [START - 1, START + SHARD_HOURS])
+def test_a_shard_holds_its_own_hours_alone(
+    short: tuple[str, icechunk.Repository], hour: int
+) -> None:
+    session = short[1].writable_session(BRANCH)
+    with pytest.raises(ValueError, match="of other hours"):
+        write_shard(session.store, HourRange(START, START + SHARD_HOURS), one_change(hour, 0, 0, 1))
 
 
 # Readers

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.integrate import quad
 
+from grids.clock import EPOCH, HOUR
 from grids.counts import Events
-from grids.hours import EPOCH, HOUR
 from pipeline.delay import (
     DELAY_DAYS,
     DELAY_EDGES,

@@ -18,7 +18,9 @@ from cubes import CATEGORIES, GRID, add_nights, begin, cutoff
 from tiny import make_config
 from zarr.storage import LocalStore
 
-from grids.cube import SHARD_HOURS, open_cube, read_info, shards, write_shard
+from grids.counts import SparseCounts
+from grids.cube import open_cube, read_info, shards, write_shard
+from grids.shards import SHARD_HOURS
 from grids.snapshots import BRANCH, open_repository, tag_of
 from pipeline.config import Config
 from pipeline.errors import BusyError, ConfigError, HexcastError, MissingInputError
@@ -147,7 +149,9 @@ def noisy_cube(path: str, shards_long: int) -> int:
     session = open_repository(path).writable_session(BRANCH)
     rng, sizes = np.random.default_rng(1), (len(GRID), len(CATEGORIES))
     for block in shards(read_info(session.store).hours)[:shards_long]:
-        write_shard(session.store, block, rng.integers(0, 2**16, (len(block), *sizes), np.uint16))
+        hour, cell, category = np.indices((len(block), *sizes)).reshape(3, -1)
+        noise = rng.integers(1, 2**16, hour.size)
+        write_shard(session.store, block, SparseCounts(hour + block.start, cell, category, noise))
     session.commit("noise")
     return SHARD_HOURS * len(GRID) * len(CATEGORIES) * 2
 

@@ -12,19 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.hours import (
-    EPOCH,
-    HOUR,
-    HourRange,
-    horizon,
-    hours_of_week,
-    hours_to_times,
-    latest_cutoff,
-    localize,
-    nightly_cutoffs,
-    reference_hour,
-    times_to_hours,
-)
+from grids.clock import EPOCH, HOUR, latest_cutoff, nightly_cutoffs, reference_hour
+from grids.hours import HourRange, horizon, hours_of_week, hours_to_times, localize, times_to_hours
 
 DENVER, PHOENIX = ZoneInfo("America/Denver"), ZoneInfo("America/Phoenix")
 KOLKATA, HAVANA = ZoneInfo("Asia/Kolkata"), ZoneInfo("America/Havana")

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from grids.clock import EPOCH, HOUR, day_of
 from grids.counts import Events
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR, day_of
 from pipeline.night import LONG, WEEK, Night, Place
 from pipeline.replay import City, night_at
 from pipeline.season import CYCLE

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from grids.clock import EPOCH, HOUR
 from grids.counts import Events
-from grids.hours import EPOCH, HOUR
 from pipeline.delay import DELAY_EDGES
 from pipeline.season import CYCLE, SEASON_DAYS, at_decayed, at_hours, count_days, heard, seasons
 from pipeline.silver import Arrivals

@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from grids.clock import EPOCH
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, times_to_hours
+from grids.hours import times_to_hours
 from pipeline.silver import (
     SILVER,
     Arrivals,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grids.clock import EPOCH, HOUR
 from grids.counts import Events
-from grids.hours import EPOCH, HOUR
 from pipeline.silver import Arrivals, microseconds, sort_arrivals
 from pipeline.state import (
     HALF_LIVES,

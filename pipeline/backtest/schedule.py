@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from grids.hours import cutoffs_of_days
+from grids.clock import cutoffs_of_days
 from pipeline.config import Config
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.replay import City, mature_nights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grids.hours import EPOCH, HOUR
+from grids.clock import EPOCH, HOUR
 from pipeline.night import Night
 from pipeline.state import Floats
 

@@ -29,7 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from grids.hours import EPOCH, HOUR, HourRange
+from grids.clock import EPOCH, HOUR
+from grids.hours import HourRange
 from pipeline.baselines.mixture import LEAST, Evidence
 from pipeline.baselines.parts import Parts, clocked, with_uniform
 from pipeline.baselines.past import PastNight, evidence

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
-from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grids.hours import HourRange
+from pipeline.context.countries import holidays_of
 from pipeline.context.sun import elevation
-
-if TYPE_CHECKING:
-    from holidays import HolidayBase
 
 Floats = NDArray[np.float64]
 ORDINARY, DAY_AFTER, EVE, HOLIDAY = range(4)
@@ -43,7 +38,7 @@ class Calendar:
     def _kind(self, day: date) -> int:
         if self.country is None:
             return ORDINARY
-        known = _holidays(self.country, self.subdivision)
+        known = holidays_of(self.country, self.subdivision)
         if day in known:
             return HOLIDAY
         if day + _DAY in known:
@@ -75,30 +70,3 @@ class Calendar:
 def since_first_or_fifteenth(dates: Sequence[date]) -> Floats:
     """(date,) days since the 1st or the 15th of the month, when many are paid: 0 to 16."""
     return np.array([(d.day - 1) if d.day < 15 else d.day - 15 for d in dates], np.float64)
-
-
-@lru_cache(maxsize=8)
-def _holidays(country: str, subdivision: str | None) -> HolidayBase:
-    """Years fill in as days are asked for."""
-    from holidays import country_holidays  # half a second, which most commands need not wait
-
-    return country_holidays(country, subdiv=subdivision)
-
-
-def require_known(country: str, subdivision: str | None) -> None:
-    """Raise ValueError where the `holidays` package has no such country or subdivision."""
-    from holidays import list_supported_countries
-
-    known = list_supported_countries()
-    if country not in known:
-        raise ValueError(f"country {country!r} has no calendar of holidays: write it as in US")
-    if subdivision is not None and subdivision not in known[country]:
-        choice = ", ".join(known[country]) or "none: leave it out"
-        raise ValueError(f"subdivision {subdivision!r} is none of {country}'s: use one of {choice}")
-
-
-def country_of(timezone: str) -> str | None:
-    """ISO 3166 code of the country whose timezone this is; None for UTC, aliases and the like."""
-    table = files("tzdata.zoneinfo").joinpath("zone.tab").read_text(encoding="utf-8")
-    rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
-    return next((row[0] for row in rows if row[2] == timezone), None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from pipeline.context.calendar import country_of, require_known
+from pipeline.context.countries import country_of, require_known
 from pipeline.paths import ConfigPath
 from pipeline.privacy import refuse_person_columns
 from pipeline.sources.config import Section

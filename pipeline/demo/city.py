@@ -17,8 +17,9 @@ import shapely
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, eye_array
 
+from grids.clock import EPOCH, HOUR, reference_hour
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR, HOURS_OF_WEEK, HourRange, reference_hour
+from grids.hours import HOURS_OF_WEEK, HourRange
 from pipeline.demo.kinds import CATEGORIES, CELL_TYPES
 
 MERIDIAN_TIME = ZoneInfo("America/Chicago")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from grids.clock import EPOCH, HOUR, latest_cutoff
 from grids.cube import read_info
-from grids.hours import EPOCH, HOUR, HourRange, latest_cutoff
+from grids.hours import HourRange
 from grids.snapshots import BRANCH, open_repository
 from pipeline.baselines.recipe import REFERENCE, Forecaster, forecaster
 from pipeline.city import make_city

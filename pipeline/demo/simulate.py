@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grids.hours import EPOCH, HOUR, HourRange, reference_hour, times_to_hours
+from grids.clock import EPOCH, HOUR, reference_hour
+from grids.hours import HourRange, times_to_hours
 from pipeline.demo.city import DemoCity
 from pipeline.demo.kinds import CATEGORIES, DELAY_MEANS_HOURS
 

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cluster.lazy import LazyCluster
+from grids.clock import EPOCH
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH
 from pipeline.config import Config
 from pipeline.enough import require_history
 from pipeline.errors import DataError

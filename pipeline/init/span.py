@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from grids.hours import local_instant
+from grids.clock import local_instant
 from pipeline.errors import DataError
 
 _DENSE = 0.1  # of a usual week, below which a week is no part of the data

@@ -16,7 +16,7 @@ import numpy as np
 import xgboost
 
 from forecasts.counting import CountLaws
-from grids.hours import HOUR
+from grids.clock import HOUR
 from grids.snapshots import tag_of
 from pipeline.baselines.recipe import BASELINES, Forecaster, Parameters, forecaster
 from pipeline.config import Config

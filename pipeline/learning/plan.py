@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from forecasts.bootstrap import LEAST_NIGHTS
-from grids.hours import nightly_cutoffs
+from grids.clock import nightly_cutoffs
 from pipeline.config import Config
 from pipeline.delay import maturity, reported_share
 from pipeline.replay import City, mature_nights

@@ -20,7 +20,7 @@ from distributed import Client, Future
 from numpy.typing import NDArray
 
 from cluster.gpu import gpu_count
-from grids.hours import EPOCH, HOUR
+from grids.clock import EPOCH, HOUR
 from pipeline.baselines.recipe import (
     BASELINES,
     REFERENCE,

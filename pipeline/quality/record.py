@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from grids.hours import HOUR
+from grids.clock import HOUR
 from pipeline.quality.tally import Tally
 
 NEWEST_DAYS = 70  # nine weeks by date, so that days can be held against the same weekdays

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.lazy import LazyCluster
-from grids.hours import latest_cutoff
+from grids.clock import latest_cutoff
 from pipeline.backtest.folder import digest, write_whole
 from pipeline.config import Config
 from pipeline.enough import require_enough

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from cities import midnight
 
-from grids.hours import EPOCH, HOUR, horizon
+from grids.clock import EPOCH, HOUR
+from grids.hours import horizon
 from pipeline.backtest.schedule import Period, Request, Schedule, make_schedule, parse_refit
 from pipeline.errors import ConfigError, MissingInputError
 

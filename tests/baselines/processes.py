@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from grids.clock import EPOCH, HOUR
 from grids.counts import Events
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR, hours_of_week, hours_to_times
+from grids.hours import hours_of_week, hours_to_times
 from pipeline.baselines.spread import spread
 from pipeline.night import Night, Place
 from pipeline.replay import Block, City, cut_blocks, night_at

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from processes import ALL, CITY, FIRST, PLACE, Process, blocks_before, midnight, night_of, uneven
 
+from grids.clock import EPOCH, HOUR
 from grids.counts import Events
-from grids.hours import EPOCH, HOUR
 from pipeline.baselines.past import past_nights
 from pipeline.baselines.prospective import fit_prospective, forecast_prospective, risk_of
 from pipeline.night import Night

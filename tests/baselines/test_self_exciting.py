@@ -17,8 +17,8 @@ from processes import (
 )
 
 from forecasts.scores import poisson_log_score
+from grids.clock import EPOCH, HOUR
 from grids.counts import Events
-from grids.hours import EPOCH, HOUR
 from pipeline.baselines import self_exciting
 from pipeline.baselines.past import Evidence, evidence, past_nights
 from pipeline.baselines.self_exciting import (

@@ -7,17 +7,18 @@ from datetime import date, datetime, timedelta
 import pytest
 from configurations import parse, refusal
 
-from grids.hours import EPOCH, HOUR, HourRange
+from grids.clock import EPOCH, HOUR
+from grids.hours import HourRange
 from pipeline.context.calendar import (
     DAY_AFTER,
     EVE,
     HOLIDAY,
     ORDINARY,
     Calendar,
-    country_of,
     since_first_or_fifteenth,
 )
 from pipeline.context.config import CalendarConfig
+from pipeline.context.countries import country_of
 from pipeline.context.sun import elevation
 
 COLORADO = Calendar("US", "CO", 39.74, -104.99)

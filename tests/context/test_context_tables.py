@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from configurations import parse, refusal
 
+from grids.clock import EPOCH, HOUR
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR, HourRange
+from grids.hours import HourRange
 from pipeline.context.config import TableConfig
 from pipeline.context.context import Context
 from pipeline.context.reading import read_table

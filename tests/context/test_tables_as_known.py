@@ -14,8 +14,8 @@ import pytest
 from cities import BOUNDS, Small, midnight, small_config
 from distributed import Client
 
+from grids.clock import EPOCH, HOUR
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR
 from pipeline.config import Config
 from pipeline.context.config import TableConfig
 from pipeline.context.context import Context

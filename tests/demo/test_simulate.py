@@ -13,7 +13,8 @@ from village import (
     the_incidents,  # noqa: F401 -- a fixture
 )
 
-from grids.hours import HourRange, hours_to_times, reference_hour
+from grids.clock import reference_hour
+from grids.hours import HourRange, hours_to_times
 from pipeline.demo.city import DemoCity
 from pipeline.demo.kinds import CELL_TYPES
 from pipeline.demo.simulate import Incidents, simulate

@@ -18,8 +18,9 @@ from village import (
     the_versions,  # noqa: F401 -- a fixture
 )
 
+from grids.clock import nightly_cutoffs, reference_hour
 from grids.hexgrid import OUTSIDE
-from grids.hours import HourRange, horizon, hours_to_times, nightly_cutoffs, reference_hour
+from grids.hours import HourRange, horizon, hours_to_times
 from pipeline.demo.kinds import DELAY_MEANS_HOURS
 from pipeline.demo.simulate import Incidents, expected_given, hidden_share
 

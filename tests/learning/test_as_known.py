@@ -17,8 +17,8 @@ from distributed import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grids.clock import EPOCH, HOUR
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR
 from pipeline.config import Config
 from pipeline.learning.features import FEATURE_NAMES, night_codes
 from pipeline.learning.rows import (

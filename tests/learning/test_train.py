@@ -15,8 +15,8 @@ from distributed import Client
 from numpy.typing import NDArray
 
 from forecasts.sums import Sums
+from grids.clock import EPOCH, HOUR
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR
 from pipeline.baselines.recipe import BASELINES
 from pipeline.config import Config
 from pipeline.learning.features import FEATURE_NAMES

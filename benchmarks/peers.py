@@ -26,10 +26,11 @@ from peers_skill import gained, mean_forecast, over_start
 
 from cluster.lazy import LazyCluster
 from cluster.spec import ClusterSpec
-from grids.hours import latest_cutoff
+from grids.clock import latest_cutoff
 from pipeline.known import read_known
 from pipeline.learning.boosting import PARAMETERS
 from pipeline.learning.features import MISSING
+from pipeline.learning.rows import joined
 from pipeline.load import load_config
 
 NIGHTS = 14  # as many as an interval needs
@@ -60,9 +61,9 @@ def measure_rows(bench: Bench) -> dict[str, Any]:
         "features": fit.codes.shape[1],
         "fit_rows": len(fit.counts),
         "rows_mib": peers_boosting.size(fit) / 2**20,
-        "held_rows": len(held.counts),
-        "held_nights": held.nights,
-        "incidents": int(held.counts.sum()),
+        "held_rows": sum(len(night.counts) for night in held),
+        "held_nights": len(held),
+        "incidents": sum(int(night.counts.sum()) for night in held),
         "ways": found,
     }
 
@@ -74,7 +75,7 @@ def _rows(bench: Bench) -> tuple[Any, Any]:
         nights = bench.scale.fit_nights, bench.scale.held_nights
         fit, held = both(known, bench.as_of, TARGET, cluster.client, *nights)
     peers_boosting.save(bench.folder, peers_boosting.FIT, fit)
-    peers_boosting.save(bench.folder, peers_boosting.HELD, held)
+    peers_boosting.save(bench.folder, peers_boosting.HELD, joined(held))
     return fit, held
 
 

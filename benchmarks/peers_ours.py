@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from cluster.lazy import LazyCluster
 from cluster.spec import ClusterSpec
+from grids.clock import EPOCH, HOUR, nightly_cutoffs
 from grids.counts import net_changes
 from grids.cube import hour_of
 from grids.hexgrid import HexGrid
-from grids.hours import EPOCH, HOUR, HourRange, nightly_cutoffs
+from grids.hours import HourRange
 from pipeline.city import make_city
 from pipeline.districts import read_districts
 from pipeline.known import Known, read_known
@@ -83,6 +84,8 @@ def make_series(part: Known, cutoffs: Sequence[datetime], folder: Path) -> dict[
     before = HourRange(part.city.spec.start, hour_of(cutoffs[0]))
     np.save(folder / COUNTS, dense(part, part.at(cutoffs[0]).arrivals, before))
     nights = [part.city.hours_ahead(cutoff) for cutoff in cutoffs]
+    if len({len(hours) for hours in nights}) > 1:
+        raise SystemExit(f"clocks change after {cutoffs[0]}: take nights that all have 24 hours")
     known = [part.at(EPOCH + hours.stop * HOUR).arrivals for hours in nights]
     pairs = zip(known, nights, strict=True)
     np.save(folder / NEWS, np.stack([dense(part, then, hours) for then, hours in pairs]))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from distributed import Client, Future
 
 from pipeline.known import Known
-from pipeline.learning.placing import Placing, place
+from pipeline.learning.placing import place
 from pipeline.learning.plan import Plan, plan_nights
-from pipeline.learning.rows import Rows, empty_per_incident, joined, training_rows
+from pipeline.learning.rows import Rows, empty_per_incident, joined, rows_by_night, training_rows
 from pipeline.learning.train import count_incidents, spread
-from pipeline.replay import City, cut_blocks
+from pipeline.replay import cut_blocks
 from pipeline.state import advance, empty_state
 
 EVERY_ROW = float("inf")  # empty cell-hours for each incident: no sample
@@ -41,13 +42,12 @@ class Task:
         return cls(known, plan, members, incidents, empties)
 
     def rows(
-        self, client: Client, nights: Sequence[datetime], empties: float
-    ) -> list[Future[Rows]]:
-        """Rows of those nights, made by all workers in turn."""
-        city: City = self.known.city
+        self, client: Client, nights: Sequence[datetime], empties: float, make: Any = training_rows
+    ) -> list[Future[Any]]:
+        """What ``make`` makes of those nights' blocks, by all workers in turn."""
+        city = self.known.city
         blocks = spread(client, cut_blocks(city, self.known.arrivals, nights))
-        how = self.members, empties
-        return [client.submit(training_rows, city, block, *how) for block in blocks]
+        return [client.submit(make, city, block, self.members, empties) for block in blocks]
 
 
 def rows_of(
@@ -56,17 +56,17 @@ def rows_of(
     """Futures of the rows that the candidate is fitted on, where they are boosted, and threads."""
     task = Task.at(known, cutoff, target)
     made = task.rows(client, task.plan.fit, task.empties)
-    placing: Placing = place(client, task.incidents * (1 + task.empties), 42, "cpu")
+    placing = place(client, task.incidents * (1 + task.empties), 42, "cpu")
     return placing.bring(client, made), placing.threads
 
 
 def both(
     known: Known, cutoff: datetime, target: str, client: Client, nights: int, held: int
-) -> tuple[Rows, Rows]:
-    """Rows of the newest ``nights`` that the candidate is fitted on, and every cell-hour of the
-    first ``held`` nights after them.
+) -> tuple[Rows, list[Rows]]:
+    """Rows of the newest ``nights`` that the candidate is fitted on, and every cell-hour of each of
+    the first ``held`` nights after them.
     """
     task = Task.at(known, cutoff, target)
     fit = task.rows(client, task.plan.fit[-nights:], task.empties)
-    after = task.rows(client, task.plan.holdout[:held], EVERY_ROW)
-    return joined(client.gather(fit)), joined(client.gather(after))
+    after = task.rows(client, task.plan.holdout[:held], EVERY_ROW, rows_by_night)
+    return joined(client.gather(fit)), [night for part in client.gather(after) for night in part]

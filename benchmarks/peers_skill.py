@@ -13,11 +13,14 @@ from forecasts.scores import poisson_log_score
 from grids.hours import HOURS_OF_WEEK
 
 
-def over_start(expected: NDArray[np.float32], held: Any) -> dict[str, float | None]:
-    """Gain over the start that boosting had; rows are whole nights, one after the other."""
-    nights = zip(*(np.split(each, held.nights) for each in
-                   (expected, np.exp(held.starts), held.counts)), strict=True)  # fmt: skip
-    return gained([tuple(each[None] for each in night) for night in nights])
+def over_start(expected: NDArray[np.float32], nights: Sequence[Any]) -> dict[str, float | None]:
+    """Gain over the start that boosting had, of every cell-hour of ``nights``, one after the other.
+
+    ``nights``: of each its rows, with ``starts`` and ``counts``.
+    """
+    ends = np.cumsum([len(night.counts) for night in nights])
+    parts = zip(np.split(expected, ends[:-1]), nights, strict=True)
+    return gained([(m[None], np.exp(n.starts)[None], n.counts[None]) for m, n in parts])
 
 
 def gained(nights: Sequence[tuple[Any, Any, Any]]) -> dict[str, float | None]:

@@ -71,8 +71,10 @@ def test_a_gain_is_nats_per_incident():
 
 
 def test_the_gain_over_the_start_is_by_night():
-    starts, counts = np.log(np.full(6, 0.5, np.float32)), np.array([1, 0, 0, 0, 1, 0], np.float32)
-    held = SimpleNamespace(starts=starts, counts=counts, nights=3)
+    starts = np.log(np.full(6, 0.5, np.float32))
+    night = SimpleNamespace(starts=starts[:2], counts=np.array([1.0, 0.0]))
+    longer = SimpleNamespace(starts=starts[2:], counts=np.array([0.0, 0.0, 1.0, 0.0]))
+    held = [night, longer]
     assert over_start(np.exp(starts), held)["value"] == pytest.approx(0.0, abs=1e-6)
     assert over_start(np.full(6, 1 / 3), held)["value"] == pytest.approx(np.log(2 / 3) + 0.5)
 

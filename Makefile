@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/cpu.txt
 READY := $(VENV)/.ready
+PEERS := $(VENV)-peers
 
 .PHONY: demo test test-real bench chaos fuzz lint format lock clean help
 
@@ -18,6 +19,11 @@ $(READY): $(LOCK) requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
 	touch $@
 
+$(PEERS)/.ready: requirements/peers.txt $(READY)  # what benchmarks measure beside ours
+	test -x $(PEERS)/bin/python || $(BIN)/python -m venv --without-pip $(PEERS)
+	VIRTUAL_ENV=$(CURDIR)/$(PEERS) $(BIN)/uv pip sync -q --require-hashes requirements/peers.txt
+	touch $@
+
 demo: $(READY)  ## simulate the demo city and run its night
 	$(BIN)/hexcast demo
 
@@ -27,7 +33,7 @@ test: lint  ## lint, types, import rule, tests
 test-real: $(READY)  ## the slow runs on the real cities (HEXCAST_DATA)
 	$(BIN)/pytest -m real --timeout 1500
 
-bench: $(READY)  ## measure everything, beside others, into benchmarks/RESULTS.md (BENCH: arguments)
+bench: $(PEERS)/.ready  ## measure everything, beside others, into benchmarks/RESULTS.md (BENCH: arguments)
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
 chaos: $(READY)  ## kill nights at random, KILLS times (200), and compare what is left
@@ -50,4 +56,4 @@ lock: $(READY)  ## resolve the dependencies again, with hashes and without addre
 	./requirements/lock.sh $(BIN)/uv
 
 clean:  ## forget the environment and the demo's output
-	rm -rf $(VENV) var
+	rm -rf $(VENV) $(PEERS) var

@@ -33,17 +33,20 @@ PAGE = HERE / "RESULTS.md"
 PACKAGES = "dask distributed xgboost pandas numpy zarr icechunk deltalake pyarrow h3".split()
 HOUR = 3600
 
-BENCHMARKS = ("nights", "year", "binning", "training")
+BENCHMARKS = ("nights", "year", "binning", "training", "peers", "scaling")
 
 
 def commands(options: argparse.Namespace) -> dict[str, list[str]]:
     """The arguments of every benchmark."""
     config, at = [options.config], ["--as-of", options.as_of]
+    quick = ["--quick"] if options.quick else []
     return {
         "nights": [*config, *at],
         "year": [*config, *at],
         "binning": [*config, "--made-up", *options.made_up],
         "training": [*config, *at],
+        "peers": [*config, *at, *quick],
+        "scaling": [*config, *(quick or ["--most", str(options.most)])],
     }
 
 
@@ -155,6 +158,7 @@ def main() -> None:
     parser.add_argument("--config", default="configs/chicago.yaml")
     parser.add_argument("--as-of", default="2018-06-01T05:00+00:00")
     parser.add_argument("--made-up", nargs="*", default=["12500x10", "50000x100"])
+    parser.add_argument("--most", type=int, default=8, help="workers whose scaling is looked at")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS)
     parser.add_argument("--quick", action="store_true", help="the demo city")
     options = parser.parse_args()

@@ -19,9 +19,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import xgboost
-from distributed import Client, get_task_stream
-from sklearn.ensemble import HistGradientBoostingRegressor
+from distributed import get_task_stream
+from peers_boosting import WAYS, How, fitted
+from peers_rows import rows_of
 
 from cluster.lazy import LazyCluster
 from cluster.spec import ClusterSpec
@@ -29,16 +29,11 @@ from pipeline.districts import read_districts
 from pipeline.enough import require_enough
 from pipeline.known import Known, read_known
 from pipeline.learning.boosting import PARAMETERS, default_boosting
-from pipeline.learning.features import MISSING, feature_names
+from pipeline.learning.features import MISSING
 from pipeline.learning.fit import fit_booster
 from pipeline.learning.past import train_at
-from pipeline.learning.placing import place
-from pipeline.learning.plan import plan_nights
-from pipeline.learning.rows import Rows, empty_per_incident, joined, training_rows
-from pipeline.learning.train import count_incidents, spread
+from pipeline.learning.rows import Rows, joined
 from pipeline.load import load_config
-from pipeline.replay import cut_blocks
-from pipeline.state import advance, empty_state
 from pipeline.store import Store
 
 WORKERS = 2
@@ -71,41 +66,6 @@ def profile(known: Known, cutoff: datetime, target: str, cluster: LazyCluster) -
         if sum(stop - start for start, stop in found) > 0.2
     }
     return {"seconds": round(seconds, 1), "fit": model.record["fit"], "tasks": tasks}
-
-
-def rows_of(known: Known, cutoff: datetime, target: str, client: Client) -> tuple[list[Any], Any]:
-    """Futures of the rows that the candidate is fitted on, where they are boosted, and threads."""
-    config, city = known.config, known.city
-    state = advance(empty_state(city.spec), known.arrivals, cutoff, city.spec)
-    plan = plan_nights(config, city, state)
-    members = known.members[target]
-    incidents = count_incidents(known.arrivals, members, plan.fit[0])
-    empties = empty_per_incident(incidents, config.model.empty_rows)
-    blocks = spread(client, cut_blocks(city, known.arrivals, plan.fit))
-    made = [client.submit(training_rows, city, block, members, empties) for block in blocks]
-    placing = place(client, incidents * (1 + empties), len(feature_names(city.context)), "cpu")
-    return placing.bring(client, made), placing.threads
-
-
-def by_xgboost(rows: Rows, rounds: int) -> None:
-    matrix = xgboost.QuantileDMatrix(
-        rows.codes, rows.counts, weight=rows.weights, base_margin=rows.starts,
-        missing=MISSING, max_bin=PARAMETERS["max_bin"],
-    )  # fmt: skip
-    xgboost.train({**PARAMETERS, "nthread": WORKERS}, matrix, rounds)
-
-
-def by_sklearn(rows: Rows, rounds: int) -> None:
-    HistGradientBoostingRegressor(
-        loss="poisson",
-        max_iter=rounds,
-        max_depth=PARAMETERS["max_depth"],
-        max_leaf_nodes=2 ** PARAMETERS["max_depth"],
-        learning_rate=PARAMETERS["eta"],
-        l2_regularization=PARAMETERS["lambda"],
-        max_features=PARAMETERS["colsample_bytree"],
-        early_stopping=False,
-    ).fit(rows.codes, rows.counts, rows.weights)
 
 
 def timed(fit: Any, *arguments: Any) -> float:
@@ -199,8 +159,9 @@ def main() -> None:
         ours = partial(fit_booster, cluster.client, parts, rounds, "cpu", threads=threads)
         fits = {"rows": len(gathered.counts), "rounds": rounds, "ours": timed(ours)}
         found["worker_mib"] = cluster.peak_mib()["worker"]
-    fits["xgboost"] = timed(by_xgboost, gathered, rounds)
-    fits["scikit-learn"] = timed(by_sklearn, gathered, rounds)
+    how = How(dict(PARAMETERS), rounds, WORKERS, MISSING)
+    fits["xgboost"] = timed(fitted, WAYS["XGBoost"], gathered, how)
+    fits["scikit-learn"] = timed(fitted, WAYS["scikit-learn"], gathered, how)
     found |= {"target": options.target, "fits": fits, "features": gathered.codes.shape[1]}
     found["bytes_per_row"] = bytes_per_row(gathered, rounds, home)
     print(section(found))

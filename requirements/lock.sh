@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Usage: lock.sh UV. One lock for CPU machines (without NCCL, see overrides.txt), one for GPUs.
+# Usage: lock.sh UV. One lock for CPU machines (without NCCL, see overrides.txt), one for GPUs; one
+# for what benchmarks measure beside ours.
 set -eu
 cd "$(dirname "$0")/.."
 uv=$(realpath "$1")
@@ -9,4 +10,5 @@ compile() {
 }
 compile pyproject.toml --extra dev --override requirements/overrides.txt -o requirements/cpu.txt
 compile pyproject.toml --extra gpu -o requirements/gpu.txt
+compile requirements/peers.in --override requirements/overrides.txt -o requirements/peers.txt
 grep '^uv==' requirements/cpu.txt | sed 's/ .*//' | compile - -o requirements/uv.txt

@@ -30,6 +30,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import zarr
 from arrivals import PLACES, Work, city, made_up
+from growth import plot
 
 from cluster.lazy import LazyCluster, own_peak_mib
 from cluster.spec import ClusterSpec
@@ -41,6 +42,8 @@ from pipeline.load import load_config
 
 WORKERS = 2
 YEARS = 20
+
+__all__ = ["plot", "section"]
 
 
 def ours(work: Work, cube: Path) -> dict[str, float]:

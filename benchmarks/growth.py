@@ -21,11 +21,11 @@ def values(each: dict[str, Any]) -> dict[str, float]:
     return {"seconds": each["seconds"], "memory": memory, **size}
 
 
-def plot(cities: dict[str, Any], path: Path) -> None:
+def plot(found: dict[str, Any], path: Path) -> None:
     """Three panels over the number of incidents, both axes logarithmic."""
     mpl.use("Agg")
     figure = Figure(figsize=(11, 3.6), layout="constrained")
-    ordered = sorted(cities.values(), key=lambda city: city["rows"])
+    ordered = sorted(found["cities"].values(), key=lambda city: city["rows"])
     for axes, (name, title) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
         for way, colour in COLOURS.items():
             points = [

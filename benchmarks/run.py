@@ -31,6 +31,10 @@ ROOT = HERE.parent
 FOUND = HERE / "results"
 PAGE = HERE / "RESULTS.md"
 PACKAGES = "dask distributed xgboost pandas numpy zarr icechunk deltalake pyarrow h3".split()
+PICTURES = {
+    "binning": "Seconds, memory and bytes over the number of incidents",
+    "scaling": "Seconds over the number of workers, by what is waited for",
+}
 HOUR = 3600
 
 BENCHMARKS = ("nights", "year", "binning", "training", "peers", "scaling")
@@ -115,10 +119,15 @@ def page(known: dict[str, dict[str, Any]]) -> str:
     for name, each in known.items():
         module = importlib.import_module(name)
         parts += [module.section(each["found"]), _measured_with(each)]
-        if name == "binning":
-            importlib.import_module("growth").plot(each["found"]["cities"], HERE / "growth.png")
-            parts.append("![Seconds, memory and bytes over incidents](growth.png)")
+        if name in PICTURES:
+            parts.append(f"![{PICTURES[name]}]({name}.png)")
     return "\n\n".join(parts) + "\n"
+
+
+def draw(known: dict[str, dict[str, Any]]) -> None:
+    """The page's pictures."""
+    for name in PICTURES.keys() & known.keys():
+        importlib.import_module(name).plot(known[name]["found"], HERE / f"{name}.png")
 
 
 def _measured_with(each: dict[str, Any]) -> str:
@@ -167,7 +176,9 @@ def main() -> None:
         prepare_quick(options, home)
     arguments = commands(options)
     failed = [name for name in options.only if not run(name, arguments[name])]
-    PAGE.write_text(page(dict(found_so_far())))
+    known = dict(found_so_far())
+    draw(known)
+    PAGE.write_text(page(known))
     print(f"\n{PAGE}", f"failed: {', '.join(failed)}" if failed else "", flush=True)
     sys.exit(bool(failed))
 

@@ -37,7 +37,7 @@ CORES = os.cpu_count() or 1
 BANDWIDTH = 1e9  # bytes a second
 OVERHEAD = 0.001  # seconds a task, of Dask's own figures
 
-__all__ = ["section"]
+__all__ = ["plot", "section"]
 
 
 Run = tuple[str, int, float]  # kind of workers, how many, size of the work

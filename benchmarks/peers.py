@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,8 +35,8 @@ from pipeline.learning.features import MISSING
 from pipeline.learning.rows import joined
 from pipeline.load import load_config
 
-NIGHTS = 14  # as many as an interval needs
-MATURE = timedelta(weeks=5)  # from the first of them until their counts are looked at
+NIGHTS = 28
+MATURE = timedelta(weeks=7)  # from the first of them until their counts are looked at
 
 
 def measure_rows(bench: Bench) -> dict[str, Any]:
@@ -164,6 +166,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="sizes that end within 90 s")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     if not options.peers.exists():
         parser.error(f"{options.peers} is not there: make .venv-peers/.ready")
     scale = QUICK if options.quick else Scale()

@@ -32,7 +32,9 @@ from mlforecast.distributed.models.dask.lgb import DaskLGBMForecast
 from mlforecast.distributed.models.dask.xgb import DaskXGBForecast
 from mlforecast.lag_transforms import ExpandingMean, RollingMean, SeasonalRollingMean
 
-LAGS = [1, 2, 24, 168]
+# None below the horizon: forecasts would be fed back as counts, and LightGBM, which splits right
+# above 0, takes any of them for an incident.
+LAGS = [24, 48, 168]
 WEEKS = 8
 KEEP = 168 * (WEEKS + 1)  # hours of each series that its features reach back
 COLUMNS = {"unique_id": "object", "ds": "datetime64[ns]", "y": "float32"}
@@ -72,8 +74,7 @@ def features(how: How) -> dict[str, Any]:
         "freq": "h",
         "lags": LAGS,
         "lag_transforms": {
-            1: means,
-            24: [SeasonalRollingMean(season_length=24, window_size=28)],
+            24: [*means, SeasonalRollingMean(season_length=24, window_size=28)],
             168: [SeasonalRollingMean(season_length=168, window_size=WEEKS)],
         },
         "date_features": [clock(how.zone, "hour"), clock(how.zone, "dayofweek")],
@@ -176,7 +177,22 @@ def say(**found: Any) -> None:
     print(json.dumps(found), flush=True)
 
 
+def nights(caster: Any, news: np.ndarray, first_hour: int) -> np.ndarray:
+    """(night, cell, hour) expected counts; each night's news are taken in once it is forecast."""
+    expected, times = [], []
+    for at, night in enumerate(news):
+        began = perf_counter()
+        expected.append(forecast(caster, *night.shape))
+        caster.update(frame(night, 0, first_hour + at * night.shape[1]))
+        times.append(perf_counter() - began)
+    say(night=round(median(times), 3))
+    return np.stack(expected)
+
+
 def measure(folder: Path, name: str) -> None:
+    """Nights after the first are a local forecaster's, which one on Dask is made into: there
+    every ``update`` would leave another copy of all features on the workers.
+    """
     how = How(**json.loads((folder / "how.json").read_text()))
     news = np.load(folder / "news.npy")
     opened, model = _models(how)[name]
@@ -185,17 +201,12 @@ def measure(folder: Path, name: str) -> None:
         began = perf_counter()
         fit()
         say(features=round(Timed.seconds, 1), fit=round(perf_counter() - began, 1))
-        expected, times, at = [], [], how.first_hour
-        at += np.load(folder / "counts.npy", mmap_mode="r").shape[1]
-        for night in news:
-            began = perf_counter()
-            expected.append(forecast(caster, *night.shape))
-            caster.update(frame(night, 0, at))
-            at += night.shape[1]
-            times.append(perf_counter() - began)
-        say(night=round(median(times), 3))
-    np.save(folder / "peer.npy", np.stack(expected))
-    say(done=True)
+        began = perf_counter()
+        forecast(caster, *news.shape[1:])
+        say(forecast=round(perf_counter() - began, 2))
+        local = caster.to_local() if isinstance(caster, Timed) else caster
+    hours = np.load(folder / "counts.npy", mmap_mode="r").shape[1]
+    np.save(folder / "peer.npy", nights(local, news, how.first_hour + hours))
 
 
 def main() -> None:

@@ -42,7 +42,11 @@ def run(
             command, stdout=said, stderr=faults, env={**os.environ, **(env or {})},
             start_new_session=True,
         )  # fmt: skip
-        found, stopped = _watch(process, limits, began)
+        try:
+            found, stopped = _watch(process, limits, began)
+        finally:  # its workers too, whatever ends this
+            with_group(process.pid, signal.SIGKILL)
+            process.wait()
         found["process_seconds"] = round(monotonic() - began, 1)
         said.seek(0)
         faults.seek(0)
@@ -67,10 +71,6 @@ def _watch(
         elif monotonic() - began > limits.seconds:
             stopped = f"time: more than {limits.seconds:,.0f} s"
         sleep(EVERY)
-    # The group's workers too, if any outlived it.
-    if stopped or process.returncode:
-        with_group(process.pid, signal.SIGKILL)
-    process.wait()
     return {"largest_mib": round(largest), "sum_mib": round(total)}, stopped
 
 

@@ -117,7 +117,7 @@ def size(cells, **ways):
 
 def done(fit, mib, **more):
     gain = {"value": 0.1, "low": None, "high": None}
-    return {"fit": fit, "sum_mib": mib, "night": 0.5, "gain": gain, **more}
+    return {"fit": fit, "sum_mib": mib, "night": 0.5, "forecast": 0.8, "gain": gain, **more}
 
 
 def test_growth_is_of_the_sizes_that_came_to_an_end():
@@ -164,7 +164,7 @@ def test_the_sections_are_written_from_json_alone():
     assert "| XGBoost | 1.0 | 9.0 | 1.00 | 2.0 | 1,200 | 0.0100 (0.0080 to 0.0120) |" in text
     assert "| scikit-learn |  | memory: more than 6,144 MiB |  |  | 7,000 |  |" in text
     assert "## mlforecast on Dask\n" in text
-    assert "| 250 | 250.0 | ours: xgboost |  | 3.0 | 0.500 | 800 | 0.1000 |  |" in text
+    assert "| 250 | 250.0 | ours: xgboost |  | 3.0 | 0.8 | 0.50 | 800 | 0.1000 |  |" in text
     assert "| ours | 0.00 | 0 | 500 |  |" in text
     assert "| Dask |  |  | 250 | 500: memory: more than |" in text
     assert "{" not in text

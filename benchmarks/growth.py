@@ -8,13 +8,13 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-COLOURS = {"limit": "#7f7f7f", "ours": "#0072b2", "DuckDB": "#e69f00", "pandas": "#009e73"}
+COLOURS = {"look-up": "#7f7f7f", "ours": "#0072b2", "DuckDB": "#e69f00", "pandas": "#009e73"}
 PANELS = {"seconds": "seconds", "memory": "MiB, largest process", "bytes": "MiB of the cube"}
 
 
 def values(each: dict[str, Any]) -> dict[str, float]:
     """What a panel shows of one way on one city; nothing where it was stopped."""
-    if "failed" in each:
+    if "stopped" in each:
         return {}
     memory = max(each["peak_mib"], each.get("worker_mib", 0))
     size = {"bytes": each["bytes"] / 2**20} if each["bytes"] else {}
@@ -31,7 +31,7 @@ def plot(found: dict[str, Any], path: Path) -> None:
             points = [
                 (city["rows"], values(city[way])[name])
                 for city in ordered
-                if name in values(city.get(way, {"failed": ""}))
+                if name in values(city.get(way, {"stopped": ""}))
             ]
             if points:
                 axes.plot(*zip(*points, strict=True), "o-", color=colour, label=way)

@@ -13,6 +13,8 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,14 +22,40 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from processes import hexcast, spent
-
 from forecasts.store import find_run, run_name
 from grids.clock import local_instant
 from pipeline.config import Config
 from pipeline.load import load_config
 
 DAY = timedelta(days=1)
+
+
+def spent(command: list[str], environment: dict[str, str] | None = None) -> dict[str, float]:
+    """Run a command to its end. ``mib`` is the peak of that process or of its largest child.
+
+    Raises RuntimeError, with what it said last, where it fails.
+    """
+    with tempfile.TemporaryFile("w+") as said:
+        began = perf_counter()
+        child = subprocess.Popen(
+            command, stdout=said, stderr=said, env={**os.environ, **(environment or {})}
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = perf_counter() - began
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            said.seek(0)
+            raise RuntimeError(f"{' '.join(command)}: {said.read()[-800:]}")
+    return {
+        "seconds": round(seconds, 2),
+        "cpu": round(usage.ru_utime + usage.ru_stime, 2),
+        "mib": round(usage.ru_maxrss / 1024),
+    }
+
+
+def hexcast(*arguments: str) -> list[str]:
+    """The command beside this Python."""
+    return [str(Path(sys.executable).with_name("hexcast")), *arguments]
 
 
 class Nights:
@@ -63,7 +91,14 @@ class Nights:
         for day in range(first, first + count):
             shutil.rmtree(self.folder(self.cutoff(day)), ignore_errors=True)
         command = hexcast("backfill", str(self.path), "--from", days[0], "--to", days[1])
-        return {**spent(command), "nights": count}
+        before = self.models
+        cost = spent(command)
+        assert self.models == before, "the models were too old: ask for fewer nights"
+        return {**cost, "nights": count}
+
+    @property
+    def models(self) -> set[Path]:
+        return set((self.root / "models").rglob("model.json"))
 
 
 def first_night(nights: Nights) -> dict[str, Any]:
@@ -136,7 +171,7 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--as-of", type=datetime.fromisoformat, required=True)
     parser.add_argument("--nights", type=int, default=5, help="after the first")
-    parser.add_argument("--backfill", type=int, nargs="*", default=[7, 28])
+    parser.add_argument("--backfill", type=int, nargs="*", default=[14, 27])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     began = perf_counter()

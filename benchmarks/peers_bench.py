@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from peers_process import Limits, run
+from watched import Limits, run
 
 from pipeline.config import Config
 from pipeline.learning.boosting import default_boosting
@@ -27,7 +27,7 @@ class Scale:
 
     fit_nights: int = 10_000
     held_nights: int = 28
-    cells: tuple[int, ...] = (250, 500, 1000, 2000, 4000)
+    cells: tuple[int, ...] = (250, 1000, 4000)
     days: int = 365
     rounds: int | None = None
     limits: Limits = ENOUGH

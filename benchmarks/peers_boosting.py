@@ -129,6 +129,7 @@ def _sklearn(scaled: Any, how: How) -> Any:
         max_iter=how.rounds,
         max_depth=of["max_depth"],
         max_leaf_nodes=2 ** of["max_depth"],
+        min_samples_leaf=1,
         learning_rate=of["eta"],
         l2_regularization=of["lambda"],
         max_features=of["colsample_bytree"],

@@ -19,7 +19,6 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -28,8 +27,6 @@ from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-FOUND = HERE / "results"
-PAGE = HERE / "RESULTS.md"
 PACKAGES = "dask distributed xgboost pandas numpy zarr icechunk deltalake pyarrow h3".split()
 PICTURES = {
     "binning": "Seconds, memory and bytes over the number of incidents",
@@ -54,10 +51,10 @@ def commands(options: argparse.Namespace) -> dict[str, list[str]]:
     }
 
 
-def run(name: str, arguments: list[str]) -> bool:
+def run(name: str, arguments: list[str], home: Path) -> bool:
     """Run one in a process of its own and keep what it found; says whether it ended well."""
-    FOUND.mkdir(exist_ok=True)
-    result = FOUND / f"{name}.json"
+    result = home / "results" / f"{name}.json"
+    result.parent.mkdir(parents=True, exist_ok=True)
     fresh = result.with_suffix(".new")
     command = [sys.executable, str(HERE / f"{name}.py"), *arguments, "--json", str(fresh)]
     print(f"\n== {name} {' '.join(arguments)}", flush=True)
@@ -124,10 +121,14 @@ def page(known: dict[str, dict[str, Any]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def draw(known: dict[str, dict[str, Any]]) -> None:
-    """The page's pictures."""
+def publish(home: Path) -> Path:
+    """Page and pictures of what lies in ``home``'s results."""
+    known = found_so_far(home)
     for name in PICTURES.keys() & known.keys():
-        importlib.import_module(name).plot(known[name]["found"], HERE / f"{name}.png")
+        importlib.import_module(name).plot(known[name]["found"], home / f"{name}.png")
+    target = home / "RESULTS.md"
+    target.write_text(page(known))
+    return target
 
 
 def _measured_with(each: dict[str, Any]) -> str:
@@ -138,10 +139,10 @@ def _measured_with(each: dict[str, Any]) -> str:
     )
 
 
-def found_so_far() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name in BENCHMARKS:
-        if (FOUND / f"{name}.json").exists():
-            yield name, json.loads((FOUND / f"{name}.json").read_text())
+def found_so_far(home: Path) -> dict[str, dict[str, Any]]:
+    """By benchmark, in their order."""
+    results = {name: home / "results" / f"{name}.json" for name in BENCHMARKS}
+    return {name: json.loads(path.read_text()) for name, path in results.items() if path.exists()}
 
 
 def prepare_quick(options: argparse.Namespace, home: Path) -> None:
@@ -169,17 +170,17 @@ def main() -> None:
     parser.add_argument("--made-up", nargs="*", default=["12500x10", "50000x100"])
     parser.add_argument("--most", type=int, default=8, help="workers whose scaling is looked at")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS)
+    parser.add_argument("--page", action="store_true", help="only write it again")
     parser.add_argument("--quick", action="store_true", help="the demo city")
     options = parser.parse_args()
     home = Path(os.environ.setdefault("HEXCAST_HOME", str(ROOT / "var" / "bench")))
     if options.quick:
         prepare_quick(options, home)
+    target = home if options.quick else HERE  # a quick run shows how it goes, and is not kept
     arguments = commands(options)
-    failed = [name for name in options.only if not run(name, arguments[name])]
-    known = dict(found_so_far())
-    draw(known)
-    PAGE.write_text(page(known))
-    print(f"\n{PAGE}", f"failed: {', '.join(failed)}" if failed else "", flush=True)
+    names = [] if options.page else options.only
+    failed = [name for name in names if not run(name, arguments[name], target)]
+    print(f"\n{publish(target)}", f"failed: {', '.join(failed)}" if failed else "", flush=True)
     sys.exit(bool(failed))
 
 

@@ -18,9 +18,8 @@ _LOG = logging.getLogger(__name__)
 _SETTINGS = {
     "dataframe.convert-string": True,
     "distributed.admin.tick.limit": "30s",
-    # Tasks whose keys begin with "stay" pass on what lies where they are: no worker steals them.
-    "distributed.scheduler.default-task-durations.stay": "1us",
-    # Dask has every array above 128 KiB given back to the system and asked for again, page by page.
+    # Of workers that are started here. Dask has every array above 128 KiB given back to the system
+    # and asked for again, page by page.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**27,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -36,7 +38,8 @@ def few_at_once(
         try:
             result = future.result()
         except Exception:
-            wait(list(at_work))
+            with suppress(CancelledError):
+                wait(list(at_work))
             raise
         done.update(start(1))
         yield item, result

@@ -22,10 +22,7 @@ def local_instant(day: date, clock: time, timezone: ZoneInfo) -> datetime:
 
     The first of two; one that the clocks skip is as long after the last hour as it would have been.
     """
-    return datetime(
-        day.year, day.month, day.day, clock.hour, clock.minute, clock.second, clock.microsecond,
-        tzinfo=timezone,
-    ).astimezone(UTC)  # fmt: skip
+    return datetime.combine(day, clock.replace(fold=0), timezone).astimezone(UTC)
 
 
 def latest_cutoff(now: datetime, clock: time, timezone: ZoneInfo) -> datetime:

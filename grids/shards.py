@@ -31,28 +31,38 @@ def encode_shard(counts: SparseCounts, first: int, cells: int, categories: int) 
 
     Compressed chunks one after the other, then the index of their offsets and lengths (uint64,
     little-endian) and its CRC32C; a chunk without incidents is not there. The array's codecs must
-    be those of `grids.cube.create_cube`.
+    be those of `grids.cube.create_cube`. ``counts``: each slot once; ``categories``: how many.
     Source: Zarr v3 specification, "Sharding codec", version 1.0, binary shard format.
-    Raises ValueError where a slot would fall below zero or above 65,535.
+    Raises ValueError for a slot that lies outside the shard, below zero or above 65,535.
     """
+    if not len(counts.hour):
+        return None
+    _check_inside("hour", counts.hour - first, SHARD_HOURS)
+    _check_inside("cell", counts.cell, cells)
+    _check_inside("category", counts.category, categories)
     chunk = chunk_of(cells)
     part, place = np.divmod(counts.cell, chunk)
-    slot = ((counts.hour - first) * chunk + place) * categories + counts.category
-    index = np.full((-(-cells // chunk), 2), _MISSING, "<u8")
-    values, codec = checked_counts(counts.change), Zstd(ZSTD_LEVEL)
+    order = np.argsort(part, kind="stable")
+    slot = (((counts.hour - first) * chunk + place) * categories + counts.category)[order]
+    values, codec = checked_counts(counts.change)[order], Zstd(ZSTD_LEVEL)
+    numbers, starts = np.unique(part[order], return_index=True)
     buffer = np.zeros(SHARD_HOURS * chunk * categories, "<u2")
-    parts: list[bytes] = []
-    offset = 0
-    for number in np.unique(part):
-        here = part == number
-        parts.append(_compressed(buffer, slot[here], values[here], codec))
-        index[number] = offset, len(parts[-1])
-        offset += len(parts[-1])
-    if not parts:
-        return None
+    parts = [
+        _compressed(buffer, at, some, codec)
+        for at, some in zip(*(np.split(each, starts[1:]) for each in (slot, values)), strict=True)
+    ]
+    index = np.full((-(-cells // chunk), 2), _MISSING, "<u8")
+    ends = np.cumsum([len(each) for each in parts])
+    lengths = np.diff(ends, prepend=0)
+    index[numbers] = np.stack([ends - lengths, lengths], axis=1)
     listed = index.tobytes()
     checksum = np.array(google_crc32c.value(listed), "<u4").tobytes()
     return b"".join([*parts, listed, checksum])
+
+
+def _check_inside(axis: str, index: NDArray[np.int64], size: int) -> None:
+    if not 0 <= index.min() <= index.max() < size:
+        raise ValueError(f"{axis} {index.min()} to {index.max()} of a shard of {size}")
 
 
 def _compressed(

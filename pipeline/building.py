@@ -98,6 +98,7 @@ def _write_shards(events: pd.DataFrame, fork: Any, info: CubeInfo, hours: HourRa
     ordered = events.sort_values("shard", kind="stable")
     own = Events(*(ordered[name].to_numpy() for name in ("hour", "cell", "category", "sign")))
     numbers, starts = np.unique(ordered["shard"].to_numpy(), return_index=True)
-    for number, start, stop in zip(numbers, starts, [*starts[1:], len(own)], strict=True):
+    ends = np.append(starts, len(own))
+    for number, start, stop in zip(numbers, ends[:-1], ends[1:], strict=True):
         write_shard(fork.store, blocks[number], net_changes(own[start:stop], *size))
     return fork

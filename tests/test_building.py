@@ -102,6 +102,15 @@ def _break(*_: object, **__: object) -> None:
     raise OSError("disk full")
 
 
+def test_a_part_of_the_shuffle_may_be_empty(config: Config) -> None:
+    run_night(config, NOW, FIRST, until="ingest")
+    store = open_repository(Store(config.output.path).cube).writable_session(BRANCH).fork()
+    info = read_info(store.store)
+    nothing = pd.DataFrame({n: pd.Series(dtype=kind) for n, kind in building._EVENTS.items()})
+    assert building._write_shards(nothing, store, info, info.hours) is store
+    assert not store.has_uncommitted_changes
+
+
 def test_a_long_history_is_read_piece_by_piece(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:

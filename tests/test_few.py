@@ -16,6 +16,7 @@ LET_GO, ENDED = Event(), list[int]()
 
 def work(item: int) -> None:
     if item == 0:
+        Timer(0.3, LET_GO.set).start()
         raise OSError("no room")
     LET_GO.wait(30)
     ENDED.append(item)
@@ -42,7 +43,6 @@ def test_items_are_asked_for_as_tasks_end(client: Client) -> None:
 
 
 def test_nothing_is_at_work_once_an_error_is_raised(client: Client) -> None:
-    Timer(0.3, LET_GO.set).start()
     with pytest.raises(OSError, match="no room"):
         list(few_at_once(client, range(9), lambda item: client.submit(work, item, pure=False)))
     assert sorted(ENDED) == [1, 2, 3], "of four that were sent"

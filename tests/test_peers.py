@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import peers_boosting
 import pytest
+from peers_bench import openmp
 from peers_boosting import How, Rows
-from peers_process import Limits, run
 from peers_section import growth, section
 from peers_skill import gained, mean_forecast, over_start
+from watched import Limits, run
 
 PEERS = Path(__file__).parents[1] / ".venv-peers/bin/python"
 ENOUGH = Limits(seconds=60, mib=2000)
@@ -57,7 +58,9 @@ def test_lightgbm_in_an_environment_of_its_own(tmp_path):
         peers_boosting.save(tmp_path, name, rows)
     (tmp_path / "how.json").write_text(json.dumps(vars(HOW)))
     said = run(
-        [str(PEERS), peers_boosting.__file__, str(tmp_path), "--way", "LightGBM"], Limits(200, 2000)
+        [str(PEERS), peers_boosting.__file__, str(tmp_path), "--way", "LightGBM"],
+        Limits(200, 2000),
+        openmp(PEERS, tmp_path),
     )
     assert "stopped" not in said
     expected = np.load(peers_boosting.expected_path(tmp_path, "LightGBM"))

@@ -1,29 +1,12 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+import task_graph as graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
-
-def _of_benchmarks(name: str) -> Any:
-    """A module of the benchmarks, which are no package."""
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses look up their annotations
-    spec.loader.exec_module(module)
-    return module
-
-
-graph = _of_benchmarks("task_graph")
 Task, Step, Recording, Cluster = graph.Task, graph.Step, graph.Recording, graph.Cluster
 simulate, critical_path = graph.simulate, graph.critical_path
 

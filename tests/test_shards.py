@@ -84,3 +84,13 @@ def test_a_count_that_does_not_fit_is_an_error(change: int) -> None:
     one = SparseCounts(*(np.array([each]) for each in (FIRST, 3, 1, change)))
     with pytest.raises(ValueError, match="outside 0 to 65535"):
         encode_shard(one, FIRST, 9, 2)
+
+
+@pytest.mark.parametrize(
+    ("axis", "place"), [("hour", (672, 0, 0)), ("cell", (0, 9, 0)), ("category", (0, 0, 2))]
+)
+def test_a_slot_outside_the_shard_is_an_error(axis: str, place: tuple[int, int, int]) -> None:
+    hour, cell, category = (np.array([0, at]) for at in place)
+    counts = SparseCounts(hour + FIRST, cell, category, np.array([1, 1]))
+    with pytest.raises(ValueError, match=f"{axis} 0 to {max(place)} of a shard"):
+        encode_shard(counts, FIRST, 9, 2)

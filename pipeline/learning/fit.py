@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import dask.array as da
 import numpy as np
 import xgboost
 import xgboost.dask
-from dask.base import tokenize
 from dask.delayed import delayed
 from distributed import Client, Future
 
@@ -64,8 +64,7 @@ def _column(
     """One member of every Rows as a Dask array along the rows."""
     dtype = np.uint8 if name == "codes" else np.float32
     pick = delayed(_member)
-    keys = (f"{STAY}-{tokenize(name, part.key)}" for part in rows)
-    picked = (pick(part, name, dask_key_name=key) for part, key in zip(rows, keys, strict=True))
+    picked = (pick(part, name, dask_key_name=f"{STAY}-{uuid4().hex}") for part in rows)
     parts = [da.from_delayed(each, shape, dtype) for each in picked]
     column: da.Array = da.concatenate(parts, allow_unknown_chunksizes=True)
     return column

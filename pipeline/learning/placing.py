@@ -16,7 +16,9 @@ from distributed import Client, Future
 from cluster.machines import machines
 from pipeline.learning.rows import Rows
 
-STAY = "stay"  # what keys begin with whose tasks no idle worker may take over: see cluster.connect
+# What keys begin with whose tasks pass on what lies where they are: of the names that every Dask
+# scheduler takes for so quick that no idle worker may take them over (`distributed.stealing`).
+STAY = "split-stage"
 FULL = 0.5  # of a worker's memory, which rows and all that boosting makes of them may fill
 
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from distributed import Client
+from dask.utils import key_split
+from distributed import Client, stealing
 from workers import MEMORY, in_process
 
 from cluster.machines import Machine, machines
 from pipeline.learning import placing
+from pipeline.learning.fit import _column
 from pipeline.learning.placing import Placing, alone, place
 from pipeline.learning.rows import Rows
 
@@ -45,6 +47,15 @@ def test_rows_come_to_one_worker_with_all_threads(two_workers: Client) -> None:
     assert [len(rows.counts) for rows in two_workers.gather(brought)] == [3, 4, 5]
     where = two_workers.who_has(brought)
     assert [set(where[part.key]) for part in brought] == [{first}] * 3
+
+
+def test_no_idle_worker_takes_rows_over(two_workers: Client) -> None:
+    first, _ = sorted(two_workers.nthreads())
+    part = two_workers.scatter(some(3), workers=[first], hash=False)
+    (brought,) = Placing((first,), 2).bring(two_workers, [part])
+    assert key_split(brought.key) in stealing.fast_tasks
+    (column,) = _column([brought], "counts").to_delayed()
+    assert key_split(column.key) in stealing.fast_tasks
 
 
 @pytest.mark.parametrize(

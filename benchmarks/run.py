@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--config", default="configs/chicago.yaml")
     parser.add_argument("--as-of", default="2018-06-01T05:00+00:00")
     parser.add_argument("--made-up", nargs="*", default=["12500x10", "50000x100"])
-    parser.add_argument("--most", type=int, default=8, help="workers whose scaling is looked at")
+    parser.add_argument("--most", type=int, default=16, help="workers whose scaling is looked at")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS)
     parser.add_argument("--page", action="store_true", help="only write it again")
     parser.add_argument("--quick", action="store_true", help="the demo city")

@@ -66,7 +66,7 @@ def run(name: str, arguments: list[str], home: Path) -> bool:
     if done:
         shown = f"python benchmarks/{name}.py {' '.join(arguments)}"
         found = {"found": json.loads(fresh.read_text()), "command": shown, **circumstances()}
-        result.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        result.write_text(json.dumps(found, indent=1) + "\n")
     fresh.unlink(missing_ok=True)
     print(
         f"== {name}: {'done' if done else 'FAILED'} in {perf_counter() - began:.0f} s", flush=True

@@ -64,7 +64,8 @@ def _seconds(points: Sequence[dict[str, Any]], name: str) -> list[str]:
 
 def _named(work: dict[str, Any], point: dict[str, Any]) -> str:
     """What the way to the end consists of, for the most workers, in the order of its size."""
-    shares = [(name, value / point["simulated"]) for name, value in point["chain"].items()]
+    ordered = sorted(point["chain"].items(), key=lambda part: -part[1])
+    shares = [(name, seconds / point["simulated"]) for name, seconds in ordered]
     said = ", ".join(f"{name} {share:.0%}" for name, share in shares[:NAMED] if share >= 0.01)
     whole = sum(row["tasks"] for row in work["tasks"].values())
     seconds = sum(row["seconds"] for row in work["tasks"].values())

@@ -6,8 +6,9 @@ wait for each other while they do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -38,9 +39,7 @@ class Placing:
             return list(rows)
         turns = (self.workers[at % len(self.workers)] for at in range(len(rows)))
         return [
-            client.submit(
-                _same, part, key=f"{STAY}-{uuid4().hex}", workers=[worker], allow_other_workers=True
-            )
+            stay(client, _same, part, workers=[worker], allow_other_workers=True)
             for part, worker in zip(rows, turns, strict=True)
         ]
 
@@ -67,6 +66,11 @@ def alone(workers: Iterable[str]) -> bool:
     """Whether none of the workers (addresses) shares its machine with another."""
     hosts = [urlsplit(worker).hostname for worker in workers]
     return len(set(hosts)) == len(hosts)
+
+
+def stay(client: Client, do: Callable[..., Any], *arguments: Any, **where: Any) -> Future[Any]:
+    """A task on what lies where it is: another worker that took it over would then hold it too."""
+    return client.submit(do, *arguments, key=f"{STAY}-{uuid4().hex}", **where)
 
 
 def _same(rows: Rows) -> Rows:

@@ -35,7 +35,7 @@ from pipeline.learning.features import Edges, feature_names
 from pipeline.learning.fit import fit_booster
 from pipeline.learning.judging import Judged, play, together
 from pipeline.learning.model import Model, predict
-from pipeline.learning.placing import Placing, place
+from pipeline.learning.placing import Placing, place, stay
 from pipeline.learning.plan import Plan, plan_nights
 from pipeline.learning.rows import Rows, empty_per_incident, training_rows
 from pipeline.replay import Block, City, cut_blocks
@@ -181,7 +181,7 @@ def _rows(blocks: Sequence[Future[Block]], sample: Sample, past: Past) -> list[F
 
 
 def _size(client: Client, rows: Sequence[Future[Rows]]) -> dict[str, int]:
-    sizes = client.gather([client.submit(_size_of, part) for part in rows])
+    sizes = client.gather([stay(client, _size_of, part) for part in rows])
     return {name: sum(part[name] for part in sizes) for name in ("rows", "incidents", "nights")}
 
 

@@ -46,8 +46,8 @@ def net_changes(events: Events, cells: int, categories: int) -> SparseCounts:
 
     Raises ValueError for an index outside its axis, which would count in another slot.
     """
-    _check_inside("cell", events.cell, cells)
-    _check_inside("category", events.category, categories)
+    check_inside("cell", events.cell, cells)
+    check_inside("category", events.category, categories)
     # int64 from the start: a flat index over decades of a city outgrows 32 bits.
     flat = (events.hour * cells + events.cell) * categories + events.category
     slots, place = np.unique(flat, return_inverse=True)
@@ -61,7 +61,8 @@ def net_changes(events: Events, cells: int, categories: int) -> SparseCounts:
     )
 
 
-def _check_inside(axis: str, index: NDArray[np.signedinteger[Any]], size: int) -> None:
+def check_inside(axis: str, index: NDArray[np.signedinteger[Any]], size: int) -> None:
+    """Raise ValueError for an index outside its axis."""
     if index.size and not 0 <= index.min() <= index.max() < size:
         raise ValueError(
             f"{axis} {index.min()} to {index.max()} of an axis of {size}: drop what is outside"

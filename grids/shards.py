@@ -12,7 +12,7 @@ import numpy as np
 from numcodecs import Zstd
 from numpy.typing import NDArray
 
-from grids.counts import SparseCounts, checked_counts
+from grids.counts import SparseCounts, check_inside, checked_counts
 
 SHARD_HOURS = 672
 CHUNK_CELLS = 650
@@ -37,9 +37,9 @@ def encode_shard(counts: SparseCounts, first: int, cells: int, categories: int) 
     """
     if not len(counts.hour):
         return None
-    _check_inside("hour", counts.hour - first, SHARD_HOURS)
-    _check_inside("cell", counts.cell, cells)
-    _check_inside("category", counts.category, categories)
+    check_inside("hour", counts.hour - first, SHARD_HOURS)
+    check_inside("cell", counts.cell, cells)
+    check_inside("category", counts.category, categories)
     chunk = chunk_of(cells)
     part, place = np.divmod(counts.cell, chunk)
     order = np.argsort(part, kind="stable")
@@ -58,11 +58,6 @@ def encode_shard(counts: SparseCounts, first: int, cells: int, categories: int) 
     listed = index.tobytes()
     checksum = np.array(google_crc32c.value(listed), "<u4").tobytes()
     return b"".join([*parts, listed, checksum])
-
-
-def _check_inside(axis: str, index: NDArray[np.int64], size: int) -> None:
-    if not 0 <= index.min() <= index.max() < size:
-        raise ValueError(f"{axis} {index.min()} to {index.max()} of a shard of {size}")
 
 
 def _compressed(

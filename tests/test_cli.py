@@ -159,3 +159,17 @@ def test_help_imports_nothing_heavy() -> None:
     assert not found.heavy | found.rich
     commands = found.said.partition("Commands:")[2]
     assert "..." not in commands, "the first sentence of a command is too long for its line"
+
+
+def test_no_command_needs_scikit_learn() -> None:
+    code = (
+        "import sys, pkgutil, importlib; sys.modules['sklearn'] = None\n"
+        "import optuna, pipeline, xgboost.dask\n"
+        "for found in pkgutil.walk_packages(pipeline.__path__, 'pipeline.'):\n"
+        "    importlib.import_module(found.name)\n"
+        "optuna.create_study().optimize(lambda t: t.suggest_float('x', 0, 1), n_trials=12)\n"
+        "print(len([name for name in sys.modules if name.startswith('pipeline.')]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100

@@ -92,5 +92,5 @@ def test_a_count_that_does_not_fit_is_an_error(change: int) -> None:
 def test_a_slot_outside_the_shard_is_an_error(axis: str, place: tuple[int, int, int]) -> None:
     hour, cell, category = (np.array([0, at]) for at in place)
     counts = SparseCounts(hour + FIRST, cell, category, np.array([1, 1]))
-    with pytest.raises(ValueError, match=f"{axis} 0 to {max(place)} of a shard"):
+    with pytest.raises(ValueError, match=f"{axis} 0 to {max(place)} of an axis of"):
         encode_shard(counts, FIRST, 9, 2)

@@ -187,6 +187,19 @@ def open_rows(
     )
 
 
+def files_until(table: str, order: str, until: pd.Timestamp) -> list[tuple[str, int]]:
+    """Paths of the files that can hold rows with ``order`` by then, each with its rows."""
+    log = _opened(table)
+    if log is None:
+        return []
+    actions = _actions(log)
+    _, root = fsspec.core.url_to_fs(table)
+    early = actions[actions[f"min.{order}"] <= until].sort_values("path")
+    return [
+        (f"{root}/{path}", n) for path, n in zip(early["path"], early["num_records"], strict=True)
+    ]
+
+
 def parts_after(table: str, order: str, after: datetime) -> list[Part]:
     """The committed files that can hold rows with ``order`` after an instant."""
     log = _opened(table)

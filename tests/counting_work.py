@@ -130,17 +130,23 @@ def _bytes_read() -> int:
 
 
 class _Counting:
-    """A dataset that notes the rows it hands over."""
+    """A dataset, or a piece of one, that notes the rows it hands over."""
 
-    def __init__(self, dataset: pads.Dataset, table: str, work: Work) -> None:
-        self._dataset, self._table, self._work = dataset, table, work
+    def __init__(self, rows: pads.Dataset | pads.Fragment, table: str, work: Work) -> None:
+        self._rows, self._table, self._work = rows, table, work
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._dataset, name)
+        return getattr(self._rows, name)
+
+    def get_fragments(self) -> list[_Counting]:
+        return [_Counting(each, self._table, self._work) for each in self._rows.get_fragments()]
+
+    def subset(self, **chosen: Any) -> _Counting:
+        return _Counting(self._rows.subset(**chosen), self._table, self._work)
 
     def to_table(self, *arguments: Any, **options: Any) -> Any:
-        found = self._dataset.to_table(*arguments, **options)
-        files = len(self._dataset.files)
+        found = self._rows.to_table(*arguments, **options)
+        files = len(getattr(self._rows, "files", [1]))
         self._work.read.append(Reading(self._table, files, found.num_rows))
         return found
 

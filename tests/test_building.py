@@ -111,6 +111,20 @@ def test_a_part_of_the_shuffle_may_be_empty(config: Config) -> None:
     assert not store.has_uncommitted_changes
 
 
+@pytest.mark.parametrize("row_group", [300, 20_000], ids=["many groups", "more pieces than groups"])
+def test_a_large_file_is_read_in_pieces(
+    row_group: int, tmp_path: Path, cluster: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.tables.ROW_GROUP", row_group)
+    config = small_config(tmp_path, Small().rows(), cluster=cluster)
+    run_night(config, NOW, FIRST, until="ingest")
+    store = Store(config.output.path)
+    monkeypatch.setattr(building, "PIECE", 700)
+    assert len(building._pieces(store.silver, FIRST)) >= 3
+    run_night(config, NOW, FIRST, until="cube")
+    assert int(open_cube(store.cube)["counts"].sum()) == len(as_known_at(store.silver, FIRST))
+
+
 def test_a_long_history_is_read_piece_by_piece(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:

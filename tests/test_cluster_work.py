@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from distributed import Client
 
 from cluster.lazy import LazyCluster
 from grids.cube import read_info, shards
+from grids.hexgrid import HexGrid
 from grids.snapshots import BRANCH, open_repository
 from pipeline import replay
 from pipeline.backfill import CHUNK, run_backfill
@@ -76,11 +78,13 @@ def rewrite(table: str, files: int) -> int:
 
 @dataclass(frozen=True)
 class Built:
-    """What a build did: tasks by name, rows of each reading of silver, how often a shard was
-    written. ``known``: rows that it had to read; ``shards``: of the cube that came of it.
+    """What a build did: tasks by name, how often its grid was sent, rows of each reading of silver,
+    how often a shard was written. ``known``: rows that it had to read; ``shards``: of the cube that
+    came of it.
     """
 
     tasks: Counter[str]
+    grids: int
     rows: list[int]
     written: Counter[str]
     known: int
@@ -99,12 +103,27 @@ def built(config: Config, folder: Path, files: int, cutoff: datetime, client: Cl
         LazyCluster(city.cluster, folder) as cluster,
         tasks_of(client) as tasks,
         counted(folder) as work,
+        sent(HexGrid) as grids,
     ):
         build(repository, store.silver, spec, cutoff, cluster)
     known = len(read_arrivals(store.silver, info.grid, info.categories, cutoff))
     hours = read_info(repository.readonly_session(BRANCH).store).hours
     rows, written = [each.rows for each in work.read], chunks_of(work.sets, "counts")
-    return Built(tasks, rows, written, known, len(shards(hours)))
+    return Built(tasks, len(grids), rows, written, known, len(shards(hours)))
+
+
+@contextmanager
+def sent(kind: type) -> Iterator[list[object]]:
+    """Every object of the class, each time that it is pickled."""
+    found: list[object] = []
+
+    def state(self: object) -> dict[str, object]:
+        found.append(self)
+        return vars(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "__getstate__", state)
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +143,13 @@ def test_a_build_reads_a_row_twice_and_writes_a_shard_once(builds: dict[int, Bui
         assert sum(done.rows) == 2 * done.known
         assert len(done.written) == done.shards >= 7
         assert set(done.written.values()) == {1}
+
+
+def test_a_build_sends_its_grid_to_workers_and_not_with_every_task(
+    builds: dict[int, Built], client: Client
+) -> None:
+    assert builds[4].grids == builds[8].grids
+    assert 1 <= builds[8].grids <= 2 + len(client.nthreads())
 
 
 def test_a_build_of_twice_the_files_is_of_twice_the_tasks(builds: dict[int, Built]) -> None:

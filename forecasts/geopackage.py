@@ -1,9 +1,10 @@
-"""The GeoPackage: every geometry once, every hour's facts once, and a view that joins them.
+"""The GeoPackage: every geometry once, every hour's facts once, and views that join them.
 
-``cells`` (features) holds a hexagon per cell, ``hours_of_run`` (attributes) what the rows of one
-hour share, ``cell_hours`` (attributes) the values; the features ``hours`` are a view of the three
-with the columns of the layer. Repeating geometry and text in every row makes the file four times
-as large. Times are text with milliseconds, as the GeoPackage standard has them.
+``cells`` (features) holds a hexagon per cell, ``periods_of_hours`` (attributes) what the rows of
+one hour share, ``values_of_hours`` (attributes) the rest; the features ``hours`` are a view of the
+three with the columns of the layer, and ``shifts`` are made alike. Repeating geometry and text in
+every row makes the file four times as large. ``hotspots`` are features of their own. Times are text
+with milliseconds, as the GeoPackage standard has them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import numpy as np
 import pandas as pd
 import pyogrio
 
-from forecasts.style import cells_style, hours_style
+from forecasts.frames import RUN, VALID
+from forecasts.layers import Layers
+from forecasts.style import default_styles
 
 ROOM = 2**24  # bytes: with less, what went wrong is that there is no room
 _SQL_TYPES = {
@@ -30,15 +33,7 @@ _SQL_TYPES = {
     "float32": "FLOAT",
     "bool": "BOOLEAN",
 }
-_HOUR_COLUMNS = [
-    "lead_hours",
-    "valid_start",
-    "valid_end",
-    "valid_local",
-    "run_id",
-    "as_of",
-    "model",
-]
+_SHARED = ("shift", *VALID, "hours", *RUN)  # by the rows of an hour, or of a shift
 _LAYER_STYLES = """
 CREATE TABLE layer_styles (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -49,20 +44,28 @@ CREATE TABLE layer_styles (
 )"""
 
 
-def write_geopackage(frame: geopandas.GeoDataFrame, path: Path, target: str) -> None:
-    """Write a layer's frame as a GeoPackage with its default QGIS style, replacing what is there.
+def write_geopackage(layers: Layers, path: Path) -> None:
+    """Write a run's layers as a GeoPackage with default QGIS styles, replacing what is there.
 
-    QGIS applies the style by itself: probability of ``target``, temporal control by
+    QGIS applies the styles by itself: what is forecast of the first target, temporal control by
     ``valid_start`` and ``valid_end``.
     """
     path.unlink(missing_ok=True)
-    hours = frame["valid_start"].nunique()
-    _write(frame[::hours][["hex_id", "geometry"]], path, "cells")
-    _write(_cell_hours(frame, hours), path, "cell_hours", "Forecast values per cell and hour")
+    _write(layers.cells, path, "cells", "Hexagons and their long-run rates")
+    _write(layers.hotspots, path, "hotspots", "Hottest areas of every shift")
+    views = {"hours": layers.hours, "shifts": layers.shifts}
+    for name, frame in views.items():
+        _write(_values(frame), path, f"values_of_{name}", f"Forecast per cell, of {name}")
     with closing(sqlite3.connect(path)) as database, database:
-        _write_hours(database, frame[:hours][_HOUR_COLUMNS])
-        _write_view(database, frame)
-        _write_styles(database, frame, target)
+        for name, frame in views.items():
+            _write_periods(database, name, frame[: _periods(frame)])
+            _write_view(database, name, frame)
+        _write_styles(database, layers)
+
+
+def _periods(frame: pd.DataFrame) -> int:
+    """How many rows every cell has."""
+    return int((frame["hex_id"] == frame["hex_id"].iloc[0]).sum())
 
 
 def _write(rows: pd.DataFrame, path: Path, layer: str, about: str = "") -> None:
@@ -84,24 +87,27 @@ def _write(rows: pd.DataFrame, path: Path, layer: str, about: str = "") -> None:
         raise
 
 
-def _cell_hours(frame: geopandas.GeoDataFrame, hours: int) -> pd.DataFrame:
+def _values(frame: geopandas.GeoDataFrame) -> pd.DataFrame:
     """By the keys of the two other tables, so that the join needs no index."""
-    shared = {"hex_id", "geometry", *_HOUR_COLUMNS} - {"lead_hours"}
+    row, count = np.arange(len(frame), dtype=np.int32), _periods(frame)
+    shared = {"hex_id", "geometry", *_SHARED}
     values = pd.DataFrame(frame[[name for name in frame if name not in shared]])
-    values.insert(0, "cell", np.arange(len(frame), dtype=np.int32) // hours + 1)
+    values.insert(0, "cell", row // count + 1)
+    values.insert(1, "period", row % count)
     return values
 
 
-def _write_hours(database: sqlite3.Connection, rows: pd.DataFrame) -> None:
-    """``hours_of_run``, whose first column is its key."""
-    kinds = [_SQL_TYPES.get(str(dtype), "INTEGER") + " NOT NULL" for dtype in rows.dtypes]
-    kinds[0] = "INTEGER PRIMARY KEY NOT NULL"
-    fields = ", ".join(f'"{name}" {kind}' for name, kind in zip(rows, kinds, strict=True))
-    database.execute(f"CREATE TABLE hours_of_run ({fields})")
-    marks = ", ".join("?" * len(rows.columns))
-    values = zip(*(_sql_values(rows[name]) for name in rows), strict=True)
-    database.executemany(f"INSERT INTO hours_of_run VALUES ({marks})", values)  # noqa: S608
-    _register(database, "hours_of_run", "attributes", "Valid times and run of every hour")
+def _write_periods(database: sqlite3.Connection, name: str, rows: pd.DataFrame) -> None:
+    """What the rows of an hour or shift share, by its number from 0."""
+    rows = rows[[column for column in _SHARED if column in rows]]
+    kinds = [_SQL_TYPES[str(dtype)] + " NOT NULL" for dtype in rows.dtypes]
+    fields = ", ".join(f'"{column}" {kind}' for column, kind in zip(rows, kinds, strict=True))
+    table = f"periods_of_{name}"
+    database.execute(f"CREATE TABLE {table} (period INTEGER PRIMARY KEY NOT NULL, {fields})")
+    marks = ", ".join("?" * (1 + len(rows.columns)))
+    values = zip(range(len(rows)), *(_sql_values(rows[column]) for column in rows), strict=True)
+    database.executemany(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
+    _register(database, table, "attributes", f"Valid times and run, of {name}")
 
 
 def _sql_values(column: pd.Series) -> list[object]:
@@ -111,22 +117,23 @@ def _sql_values(column: pd.Series) -> list[object]:
     return values
 
 
-def _write_view(database: sqlite3.Connection, frame: pd.DataFrame) -> None:
-    """``hours``, whose columns carry the types of the tables they come from."""
-    source = {"hex_id": "c"} | dict.fromkeys(_HOUR_COLUMNS[1:], "h")
-    names = [name for name in frame if name != "geometry"]
-    fields = ", ".join(f'{source.get(name, "v")}."{name}" AS "{name}"' for name in names)
+def _write_view(database: sqlite3.Connection, name: str, frame: pd.DataFrame) -> None:
+    """The layer, whose columns carry the types of the tables they come from."""
+    source = {"hex_id": "c"} | dict.fromkeys(_SHARED, "p")
+    columns = [column for column in frame if column != "geometry"]
+    fields = ", ".join(f'{source.get(column, "v")}."{column}" AS "{column}"' for column in columns)
     rows = (
-        "cell_hours v JOIN hours_of_run h ON h.lead_hours = v.lead_hours"
+        f"values_of_{name} v JOIN periods_of_{name} p ON p.period = v.period"
         " JOIN cells c ON c.fid = v.cell"
     )
     database.execute(
-        f"CREATE VIEW hours AS SELECT v.fid AS OGC_FID, c.geom AS geom, {fields} FROM {rows}"  # noqa: S608
+        f"CREATE VIEW {name} AS SELECT v.fid AS OGC_FID, c.geom AS geom, {fields} FROM {rows}"  # noqa: S608
     )
-    _register(database, "hours", "features", "Forecast per cell and hour")
+    _register(database, name, "features", f"Forecast per cell, of {name}")
     database.execute(
-        "INSERT INTO gpkg_geometry_columns SELECT 'hours', column_name, geometry_type_name,"
-        " srs_id, z, m FROM gpkg_geometry_columns WHERE table_name = 'cells'"
+        "INSERT INTO gpkg_geometry_columns SELECT ?, column_name, geometry_type_name,"
+        " srs_id, z, m FROM gpkg_geometry_columns WHERE table_name = 'cells'",
+        (name,),
     )
 
 
@@ -142,13 +149,10 @@ def _register(database: sqlite3.Connection, table: str, kind: str, about: str) -
     )
 
 
-def _write_styles(database: sqlite3.Connection, frame: pd.DataFrame, target: str) -> None:
+def _write_styles(database: sqlite3.Connection, layers: Layers) -> None:
     database.execute(_LAYER_STYLES)
     _register(database, "layer_styles", "attributes", "QGIS styles")
-    styles = (
-        ("hours", f"{target}, probability per hour", hours_style(frame, target)),
-        ("cells", "outline", cells_style()),
-    )
+    styles = [(name, *each) for name, each in default_styles(layers).items()]
     database.executemany(
         "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
         " f_geometry_column, styleName, styleQML, styleSLD, useAsDefault, description, owner)"

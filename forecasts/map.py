@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from forecasts.hotspots import outline
 from forecasts.ranking import hottest
 from forecasts.schema import Forecast
 from forecasts.style import HOTSPOT, class_breaks, class_labels, colours
@@ -64,8 +65,7 @@ def _draw_cells(axes: Axes, forecast: Forecast, expected: NDArray[np.float64]) -
     # An edge in the cell's own colour closes the hairlines between cells.
     axes.add_collection(PolyCollection(rings, facecolors=shade, edgecolors=shade, linewidths=0.2))
     hot = hottest(expected[:, None], forecast.hotspot_share)[:, 0]
-    # Neighbours' corners agree to about a millionth of a metre; the grid makes them equal.
-    areas = shapely.get_parts(shapely.union_all(forecast.grid.polygons[hot], grid_size=1e-9))
+    areas = shapely.get_parts(outline(forecast.grid, np.flatnonzero(hot)))
     outlines = [
         shapely.get_coordinates(ring) for ring in shapely.get_parts(shapely.boundary(areas))
     ]

@@ -4,6 +4,7 @@
 root/runs/20240901T0600Z/   one run by its reference time; manifest.json lists its files
 root/latest                 link to the newest run, by reference time
 root/latest.json            the same for readers that see no links (Windows, object stores)
+root/hotspots.qgz           what else publish was given to open the newest run with
 root/.staging/              runs being written; leftovers of a crash until the next stage()
 ```
 Everything happens by rename within ``root``, which therefore must be one file system. Writers in
@@ -28,7 +29,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-MANIFEST = "manifest.json"
+MANIFEST, LATEST = "manifest.json", "latest"
 _NAME = "%Y%m%dT%H%MZ"
 _NAME_PATTERN = r"\d{8}T\d{4}Z"
 _LEFTOVER_SECONDS = 86_400
@@ -65,12 +66,19 @@ def stage(root: Path) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def publish(root: Path, reference: datetime, staged: Path, manifest: Mapping[str, Any]) -> Path:
+def publish(
+    root: Path,
+    reference: datetime,
+    staged: Path,
+    manifest: Mapping[str, Any],
+    openers: Mapping[str, bytes] | None = None,
+) -> Path:
     """Make the directory from ``stage`` the run of ``reference``; returns where it now is.
 
     ``manifest`` is written into it as ``manifest.json``, with ``files`` (bytes and sha256 of every
     file) added; numbers that JSON cannot hold (nan, infinity) become null. Files reach the disk
     before the run appears. ``latest`` names the newest run: a backfilled one does not take it.
+    ``openers``: files by name for ``root``, which open what ``latest`` names; of the newest run.
 
     Where the run exists, the old one is moved away and the new one takes its place: a reader sees
     the old run, for an instant none, then the new one, never a mixture. A crash in that instant is
@@ -81,13 +89,16 @@ def publish(root: Path, reference: datetime, staged: Path, manifest: Mapping[str
     if staged.resolve().parent != (root / ".staging").resolve() or not staged.is_dir():
         raise ValueError(f"{staged} is not a directory from stage({str(root)!r}): publish that")
     files = {key: _describe(staged / key) for key in _files(staged) if key != MANIFEST}
-    _write_json(staged / MANIFEST, {**manifest, "files": files})
+    _write(staged / MANIFEST, _json({**manifest, "files": files}).encode())
     for directory in [staged, *(path for path in staged.rglob("*") if path.is_dir())]:
         _sync(directory)
     with _lock(root):
         _recover(root)
         run = _move_in(root, name, staged)
         _point_latest(root)
+        if name == _run_names(root)[-1]:
+            for file, content in (openers or {}).items():
+                _replace(root / file, content)
     return run
 
 
@@ -186,16 +197,14 @@ def _point_latest(root: Path) -> None:
     """Let ``latest`` and ``latest.json`` name the newest run, where they do not yet."""
     name = _run_names(root)[-1]
     body = {"run": f"runs/{name}", "reference_time": _time(name).isoformat()}
-    link, record = root / "latest", root / "latest.json"
+    link, record = root / LATEST, root / "latest.json"
     if not link.is_symlink() or link.readlink().name != name:
         temporary = root / ".latest"
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(Path("runs") / name)
         temporary.replace(link)
     if not record.exists() or record.read_text(encoding="utf-8") != _json(body):
-        temporary = root / ".latest.json"
-        _write_json(temporary, body)
-        temporary.replace(record)
+        _replace(record, _json(body).encode())
     _sync(root)
 
 
@@ -219,9 +228,16 @@ def _describe(path: Path) -> dict[str, Any]:
         return {"bytes": path.stat().st_size, "sha256": file_digest(file, "sha256").hexdigest()}
 
 
-def _write_json(path: Path, body: Mapping[str, Any]) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(_json(body))
+def _replace(path: Path, content: bytes) -> None:
+    """A reader sees the old file or the new one."""
+    temporary = path.with_name(f".{path.name}")
+    _write(temporary, content)
+    temporary.replace(path)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 

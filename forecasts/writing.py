@@ -7,24 +7,36 @@ from pathlib import Path
 import geopandas
 
 from forecasts.geopackage import write_geopackage
+from forecasts.layers import make_layers
 from forecasts.map import write_map
-from forecasts.schema import Forecast, to_frame
-from forecasts.validation import validate
+from forecasts.project import GEOPACKAGE, project_files
+from forecasts.schema import Forecast
+from forecasts.store import LATEST
+
+PARQUET = {  # by layer
+    "hours": "forecast.parquet",
+    "shifts": "shifts.parquet",
+    "hotspots": "hotspots.parquet",
+    "cells": "cells.parquet",
+}
 
 
-def write_layers(forecast: Forecast, directory: Path) -> dict[str, Path]:
-    """Write ``forecast.parquet``, ``forecast.gpkg`` and ``map.png`` into an existing directory.
+def write_layers(forecast: Forecast, directory: Path) -> dict[str, bytes]:
+    """Write a run's layers into an existing directory.
 
-    Style and map show the first target. Returns the paths by file name.
+    ``forecast.parquet`` (the hours), ``shifts.parquet``, ``hotspots.parquet``, ``cells.parquet``;
+    ``forecast.gpkg`` with all four; ``hotspots.qlr`` and ``hotspots.qgz``, which open it in QGIS;
+    ``map.png``. Styles and map show the first target. Returns the two that open it by way of
+    ``latest``, for the run store's root.
     """
-    names = ("forecast.parquet", "forecast.gpkg", "map.png")
-    paths = {name: directory / name for name in names}
-    frame = to_frame(forecast)
-    validate(frame, forecast.target_names)
-    write_geoparquet(frame, paths["forecast.parquet"])
-    write_geopackage(frame, paths["forecast.gpkg"], forecast.target_names[0])
-    write_map(forecast, paths["map.png"], forecast.target_names[0])
-    return paths
+    layers = make_layers(forecast)
+    for name, file in PARQUET.items():
+        write_geoparquet(layers.named()[name], directory / file)
+    write_geopackage(layers, directory / GEOPACKAGE)
+    for name, content in project_files(forecast, layers, "./").items():
+        (directory / name).write_bytes(content)
+    write_map(forecast, directory / "map.png", forecast.target_names[0])
+    return project_files(forecast, layers, f"./{LATEST}/")
 
 
 def write_geoparquet(frame: geopandas.GeoDataFrame, path: Path) -> None:

@@ -146,6 +146,18 @@ class HexGrid:
         found, index = np.unique(np.array(ids, np.uint64), return_inverse=True)
         return found, index.astype(np.int64)
 
+    @cached_property
+    def km2(self) -> NDArray[np.float64]:
+        """(cell,) areas, square kilometres, on the sphere."""
+        areas = (h3.api.basic_int.cell_area(int(cell), "km^2") for cell in self.cells)
+        return np.fromiter(areas, np.float64, len(self))
+
+    def beside(self, cell: int) -> NDArray[np.int32]:
+        """Indices of the cells that share an edge with a cell, given by its index."""
+        around = h3.api.basic_int.grid_disk(int(self.cells[cell]), 1)
+        found = self.index_of(np.array(around, np.uint64))
+        return np.asarray(found[(found >= 0) & (found != cell)])
+
     def ring(self, k: int) -> csr_array:
         """Sparse (cell, cell) matrix of means over the cells at distance ``k`` inside the grid.
 

@@ -32,6 +32,7 @@ from pipeline.learning.model import Load, Model, load_model, models_at
 from pipeline.learning.past import train_at
 from pipeline.locks import make_folder, only_one
 from pipeline.log import StageLog
+from pipeline.neighbourhoods import name_cells
 from pipeline.night import Night
 from pipeline.nightly import check_cutoff, run_night
 from pipeline.plainly import plainly
@@ -174,21 +175,25 @@ def _issued(
     nights = [run.cutoff for run in plan.runs]
     chunks = (tuple(nights[at : at + CHUNK]) for at in range(0, len(nights), CHUNK))
     blocks = blocks_of(known.city, known.arrivals, chunks)
-    city, info = (
-        client.scatter(each, broadcast=True, hash=False) for each in (known.city, known.info)
-    )
+    names = name_cells(plan.runs[0].config.grid, known.info.grid)
+    shared = known.city, known.info, names
+    city, info, named = client.scatter([*shared], broadcast=True, hash=False)
 
     def submit(block: Block) -> Any:
         serving = [made.get(night) for night in block.nights]
         sent = client.scatter((block, serving), hash=False)
-        return client.submit(issue_block, city, info, sent, plan.runs[0], pure=False)
+        return client.submit(issue_block, city, info, named, sent, plan.runs[0], pure=False)
 
     wanted = (block for block in blocks if any(night in made for night in block.nights))
     yield from few_at_once(client, wanted, submit)
 
 
 def issue_block(
-    city: City, info: CubeInfo, sent: tuple[Block, list[list[Model] | None]], like: Run
+    city: City,
+    info: CubeInfo,
+    neighbourhoods: tuple[str, ...],
+    sent: tuple[Block, list[list[Model] | None]],
+    like: Run,
 ) -> dict[datetime, str]:
     """Forecast, write and publish nights of a block; why that could not be, by cutoff.
 
@@ -205,13 +210,15 @@ def issue_block(
         except MissingInputError as fault:
             left_out[night.state.as_of] = str(fault)
             continue
-        _issue(replace(like, cutoff=night.state.as_of), info, night, models)
+        _issue(replace(like, cutoff=night.state.as_of), info, night, models, neighbourhoods)
     return left_out
 
 
-def _issue(run: Run, info: CubeInfo, night: Night, models: list[Model]) -> None:
+def _issue(
+    run: Run, info: CubeInfo, night: Night, models: list[Model], neighbourhoods: tuple[str, ...]
+) -> None:
     log = StageLog(run.id)
     with log.stage("forecast"):
-        forecast = make_forecast(run, info, night, models)
+        forecast = make_forecast(run, info, night, models, neighbourhoods)
     manifest = manifest_of(run, info, IngestRecord(), night.state, models)
     publish_forecast(run, forecast, log, manifest, lambda: {"worker": own_peak_mib()})

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from cluster.spec import ClusterSpec
+from forecasts.shifts import Shift
 from grids.clock import local_instant
 from pipeline.context.config import CalendarConfig, TableConfig
 from pipeline.groups import (
@@ -27,10 +28,14 @@ from pipeline.sources.config import Section, Source
 
 
 class GridConfig(Section):
-    """The place: a boundary polygon, a box in degrees, or both."""
+    """The place: a boundary polygon, a box in degrees, or both.
+
+    ``names``: column of the boundary's file that names its parts, the neighbourhoods.
+    """
 
     resolution: int = Field(default=9, ge=5, le=11)
     boundary: ConfigPath | None = None
+    names: str = "name"
     bounds: tuple[float, float, float, float] | None = None
 
     @field_validator("bounds")
@@ -86,6 +91,9 @@ class Output(Section):
         return value
 
 
+_SHIFTS = {"day": "06:00-14:00", "evening": "14:00-22:00", "night": "22:00-06:00"}
+
+
 class Config(Section):
     """Everything that hexcast knows about a city before it reads an incident."""
 
@@ -94,6 +102,7 @@ class Config(Section):
     cutoff: time = time(6)
     horizon_days: int = Field(default=1, ge=1, le=7)
     hotspot_share: float = Field(default=0.05, gt=0, lt=1)
+    shifts: dict[str, str] = Field(default=_SHIFTS, min_length=1)
     source: Source
     grid: GridConfig = GridConfig()
     groups: dict[str, Group]
@@ -126,6 +135,13 @@ class Config(Section):
     def _cutoff_is_local(cls, value: time) -> time:
         if value.tzinfo or value.second or value.microsecond:
             raise ValueError("write the cutoff as local hours and minutes, as in 06:00")
+        return value
+
+    @field_validator("shifts")
+    @classmethod
+    def _shifts_are_times(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            Shift.parse(name, text)
         return value
 
     @field_validator("groups")
@@ -189,6 +205,11 @@ class Config(Section):
         spelled = {name: (group.categories, group.patterns) for name, group in self.groups.items()}
         return make_grouping(spelled, self.allow_police_initiated)
 
+    @cached_property
+    def patrol_shifts(self) -> tuple[Shift, ...]:
+        """The shifts that forecasts are added up by."""
+        return tuple(Shift.parse(name, text) for name, text in self.shifts.items())
+
     @property
     def zone(self) -> ZoneInfo:
         """The city's timezone."""
@@ -209,7 +230,7 @@ class Config(Section):
     def store_fingerprint(self) -> str:
         """Names what decides silver, cube and state; a store serves one of them."""
         later = {"name", "cutoff", "cluster", "output", "model", "targets"}
-        later |= {"hotspot_share", "horizon_days", "quality", "calendar", "tables"}
+        later |= {"hotspot_share", "shifts", "horizon_days", "quality", "calendar", "tables"}
         reading = "path format delimiter delivers renamed date_formats".split()
         source = dict.fromkeys(reading, True)
         return _digest(self, {**_PATHS, **dict.fromkeys(later, True), "source": source})
@@ -217,7 +238,7 @@ class Config(Section):
 
 _PATHS: dict[str, Any] = {
     "source": {"path": True},
-    "grid": {"boundary": True},
+    "grid": {"boundary": True, "names": True},
     "tables": {"__all__": {"path": True}},
 }
 

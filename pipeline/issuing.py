@@ -7,18 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forecasts.layers import write_layers
 from forecasts.schema import Forecast, TargetForecast, counted_target
 from forecasts.store import publish, stage
+from forecasts.writing import write_layers
 from grids.cube import CubeInfo
 from pipeline.learning.model import Model
 from pipeline.log import StageLog
-from pipeline.night import Night
+from pipeline.night import LONG, Night
 from pipeline.run import Run
 
+HOURS_OF_YEAR = 24 * 365.25
 
-def make_forecast(run: Run, info: CubeInfo, night: Night, models: Sequence[Model]) -> Forecast:
-    """The run's forecast from a night at its cutoff, whose target is each model's in turn."""
+
+def make_forecast(
+    run: Run, info: CubeInfo, night: Night, models: Sequence[Model], neighbourhoods: tuple[str, ...]
+) -> Forecast:
+    """The run's forecast from a night at its cutoff, whose target is each model's in turn.
+
+    ``neighbourhoods``: (cell,) names, or none.
+    """
     targets = []
     for model in models:
         members = tuple(info.categories.index(g) for g in run.config.targets[model.target])
@@ -30,7 +37,9 @@ def make_forecast(run: Run, info: CubeInfo, night: Night, models: Sequence[Model
         timezone=run.config.zone,
         grid=info.grid,
         targets=tuple(targets),
+        shifts=run.config.patrol_shifts,
         hotspot_share=run.config.hotspot_share,
+        neighbourhoods=neighbourhoods,
     )
 
 
@@ -38,7 +47,8 @@ def target_forecast(model: Model, night: Night) -> TargetForecast:
     """What is issued for a night: the model where it won, else the best baseline."""
     baseline = model.best_baseline()(night)
     expected = model.issued()(night) if model.wins else baseline
-    return counted_target(model.target, expected, baseline, model.label, model.laws.cell_hour)
+    yearly = night.rates[:, LONG] * HOURS_OF_YEAR
+    return counted_target(model.target, expected, baseline, yearly, model.label, model.laws)
 
 
 def publish_forecast(
@@ -55,6 +65,6 @@ def publish_forecast(
     """
     with stage(run.root) as folder:
         with log.stage("layers"):
-            write_layers(forecast, folder)
+            openers = write_layers(forecast, folder)
         spent = {"seconds": log.seconds, "peak_mib": peak_mib()}
-        return publish(run.root, run.reference, folder, {**manifest, **spent})
+        return publish(run.root, run.reference, folder, {**manifest, **spent}, openers)

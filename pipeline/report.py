@@ -72,3 +72,4 @@ def _layers(run: Path, manifest: dict[str, Any]) -> Iterator[str]:
     for name in sorted(manifest["files"]):
         yield f"  {run / name}"
     yield f"  {run.parent.parent / 'latest'} -> {run.name}"
+    yield f"in QGIS: {run / 'hotspots.qgz'}"

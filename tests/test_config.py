@@ -123,6 +123,8 @@ def test_defaults_are_those_of_the_documentation() -> None:
         ({"cutoff": "6 a.m."}, "cutoff: "),
         ({"horizon_days": 8}, "horizon_days: "),
         ({"hotspot_share": 1.0}, "hotspot_share: "),
+        ({"shifts": {}}, "shifts: "),
+        ({"shifts": {"late": "22:30-06:00"}}, "shift late is '22:30-06:00': write whole hours"),
         ({"source.start": "soon"}, "source.start: "),
         ({"source.format": "xlsx"}, "source.format: "),
         ({"source.delivery_lag_days": -1}, "source.delivery_lag_days: "),
@@ -224,7 +226,7 @@ def test_a_category_cannot_be_allowed_and_kept_out() -> None:
     "changes",
     [
         {"source.path": "elsewhere.csv"},
-        {"grid.boundary": "city.geojson"},
+        {"grid.boundary": "city.geojson", "grid.names": "nbhd"},
         {"output.path": "elsewhere", "output.keep_days": 9},
         {"cluster.workers": 3},
     ],
@@ -246,6 +248,7 @@ FORECASTING: dict[str, Any] = {
     "source.date_formats": ["%Y"],
     "targets.all": ["violent"],
     "hotspot_share": 0.1,
+    "shifts": {"late": "22:00-06:00"},
     "horizon_days": 2,
     "model.rounds": 10,
 }

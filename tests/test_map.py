@@ -4,12 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from forecast_cases import GRID, counted, tiny_forecast
 from matplotlib.image import imread
-from test_schema import GRID, tiny_forecast
 
-from forecasts.counting import POISSON
 from forecasts.map import write_map
-from forecasts.schema import counted_target
 
 
 def pixels(path):
@@ -46,7 +44,7 @@ def test_map_depends_on_the_target(tmp_path, forecast):
 
 def test_a_forecast_of_nothing_has_a_map(tmp_path, forecast):
     zero = np.zeros((len(GRID), 24))
-    nothing = replace(forecast, targets=(counted_target("all", zero, zero, "nothing", POISSON),))
+    nothing = replace(forecast, targets=(counted("all", zero, zero, "nothing"),))
     write_map(nothing, tmp_path / "map.png", "all")
     image = pixels(tmp_path / "map.png")
     assert near(image, "#f5f992") > 0.05

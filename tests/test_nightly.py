@@ -16,6 +16,8 @@ import pytest
 from cities import Small, midnight, reported_at, small_config
 from distributed import Client
 
+from forecasts.project import GEOPACKAGE, LAYER_DEFINITION, PROJECT
+from forecasts.writing import PARQUET
 from grids.cube import open_cube, read_info
 from grids.snapshots import night_tags, open_repository, tag_of
 from pipeline.config import Config
@@ -30,6 +32,7 @@ from pipeline.store import Store
 
 NOW = midnight(400)
 FIRST, SECOND = midnight(110), midnight(111)
+LAYERS = {*PARQUET.values(), GEOPACKAGE, LAYER_DEFINITION, PROJECT, "map.png"}
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ def refuse(patch: pytest.MonkeyPatch) -> None:
 def test_a_night_leaves_its_layers_and_record(two_nights: Nights) -> None:
     run = two_nights.first.run
     assert run is not None
-    names = sorted(path.name for path in run.iterdir())
-    assert names == ["forecast.gpkg", "forecast.parquet", "manifest.json", "map.png"]
+    assert {path.name for path in run.iterdir()} == LAYERS | {"manifest.json"}
+    assert {LAYER_DEFINITION, PROJECT} <= {path.name for path in run.parent.parent.iterdir()}
     manifest = json.loads((run / "manifest.json").read_text())
     ingest = manifest["ingest"]
     assert ingest["rows_in"] == len(two_nights.rows)
@@ -78,7 +81,7 @@ def test_a_night_leaves_its_layers_and_record(two_nights: Nights) -> None:
     assert {model["target"] for model in manifest["models"]} == {"all", "violent"}
     held = manifest["models"][0]["holdout"]
     assert held["model"]["log_score"] > held["blend"]["log_score"]
-    assert set(manifest["files"]) == {"forecast.gpkg", "forecast.parquet", "map.png"}
+    assert set(manifest["files"]) == LAYERS
 
 
 def test_the_second_night_reads_only_what_is_new(two_nights: Nights) -> None:

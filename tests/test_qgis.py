@@ -1,35 +1,26 @@
 """The GeoPackage in a real QGIS: Debian's, in its own Python, without a screen."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forecast_cases import GRID, tiny_forecast
 from matplotlib.image import imread
-from test_schema import GRID, tiny_forecast
+from qgis_process import run_qgis
 
-from forecasts.layers import write_geopackage
-from forecasts.schema import to_frame
+from forecasts.frames import hours_frame
+from forecasts.geopackage import write_geopackage
+from forecasts.layers import make_layers
 from forecasts.style import COLOURS, class_breaks
 
 pytestmark = pytest.mark.qgis
-PYTHON = Path("/usr/bin/python3")
 
 # As QGIS Desktop adds a layer: first the layer, then its default style. (A layer made with its
 # style at once forgets the style's temporal part: QgsVectorLayer sets its defaults last.)
 PROBE = """
-import json, sys
-from qgis.core import *
-from qgis.PyQt.QtCore import QDateTime, QSize, Qt
-from qgis.PyQt.QtGui import QColor
-
 geopackage, pictures, starts = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 errors = []
-QgsApplication.setPrefixPath("/usr", True)
-application = QgsApplication([], False)
-application.initQgis()
 
 options = QgsVectorLayer.LayerOptions()
 options.loadDefaultStyle = False
@@ -68,7 +59,7 @@ outline = properties.property(QgsSymbolLayer.PropertyStrokeStyle)
 
 cells = QgsVectorLayer(geopackage + "|layername=cells", "cells", "ogr", options)
 cells_styled = cells.loadDefaultStyle()[1]
-print(json.dumps({
+said = {
     "valid": layer.isValid(),
     "features": layer.featureCount(),
     "crs": layer.crs().authid(),
@@ -86,17 +77,8 @@ print(json.dumps({
     "frames": frames,
     "cells": [cells_styled, cells.featureCount(), cells.renderer().type()],
     "errors": errors,
-}))
-sys.stdout.flush()
-import os
-os._exit(0)  # QGIS without a screen may crash while it takes itself apart
+}
 """
-
-
-def qgis(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "QT_QPA_PLATFORM": "offscreen", "LANG": "C.UTF-8"}
-    command = [str(PYTHON), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -112,20 +94,14 @@ def pictures(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def seen(forecast, pictures) -> dict:
     """What QGIS says of the layer, and one picture of every hour."""
-    if not PYTHON.exists() or qgis("-c", "import qgis.core").returncode:
-        pytest.skip(f"{PYTHON} has no qgis: apt-get install python3-qgis")
     path = pictures / "forecast.gpkg"
-    write_geopackage(to_frame(forecast), path, "all")
+    write_geopackage(make_layers(forecast), path)
     starts = [f"{time:%Y-%m-%dT%H:%M:%S}Z" for time in forecast.hours.times]
-    result = qgis("-c", PROBE, str(path), str(pictures), json.dumps(starts))
-    assert result.returncode == 0, result.stderr
-    # GDAL's complaints about what it reads go there; Qt's about the missing screen session do too.
-    said = [line for line in result.stderr.splitlines() if not line.startswith("QStandardPaths")]
-    return json.loads(result.stdout) | {"warnings": said}
+    return run_qgis(PROBE, str(path), str(pictures), json.dumps(starts))
 
 
 def test_the_layer_opens_as_it_is(seen, forecast):
-    frame = to_frame(forecast)
+    frame = hours_frame(forecast)
     assert seen["valid"]
     assert seen["features"] == len(frame)
     assert seen["crs"] == "EPSG:4326"
@@ -141,7 +117,7 @@ def test_nothing_is_complained_about(seen):
 def test_the_default_style_shows_the_probability_in_classes(seen, forecast):
     assert seen["styled"]
     assert (seen["renderer"], seen["attribute"]) == ("graduatedSymbol", "all_probability")
-    breaks = class_breaks(to_frame(forecast)["all_probability"])
+    breaks = class_breaks(hours_frame(forecast)["all_probability"])
     lower, upper, labels, colours = zip(*seen["ranges"], strict=True)
     assert lower == pytest.approx([0, *breaks])
     assert upper == pytest.approx([*breaks, 1])

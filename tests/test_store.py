@@ -152,6 +152,16 @@ def test_latest_is_the_newest_reference_time(tmp_path):
     assert json.loads((tmp_path / "latest.json").read_text())["run"] == "runs/20240902T0600Z"
 
 
+def test_what_opens_the_newest_run_lies_in_the_root(tmp_path):
+    first, second = (datetime(2024, 9, day, 6, tzinfo=UTC) for day in (1, 2))
+    for reference, content in ((second, b"second"), (first, b"first")):
+        with stage(tmp_path) as folder:
+            (folder / "layer.txt").write_text("cells")
+            publish(tmp_path, reference, folder, {}, {"open.qgz": content})
+    assert (tmp_path / "open.qgz").read_bytes() == b"second"
+    assert (tmp_path / "latest").readlink().name == "20240902T0600Z"
+
+
 def test_publishing_again_replaces_the_whole_run(tmp_path):
     with stage(tmp_path) as directory:
         (directory / "old-only.txt").write_text("old")

@@ -15,12 +15,14 @@ import pyarrow.parquet as pq
 import pyogrio
 import pytest
 import shapely
-from test_schema import GRID, tiny_forecast
+from forecast_cases import GRID, counted, tiny_forecast
 
-from forecasts.counting import POISSON
-from forecasts.layers import write_geopackage, write_geoparquet, write_layers
-from forecasts.schema import Forecast, counted_target, to_frame
+from forecasts.frames import hours_frame
+from forecasts.geopackage import write_geopackage
+from forecasts.layers import Layers, make_layers
+from forecasts.schema import Forecast
 from forecasts.style import class_breaks, class_labels, colours
+from forecasts.writing import PARQUET, write_geoparquet, write_layers
 from grids.hexgrid import HexGrid
 from grids.hours import HourRange
 
@@ -31,8 +33,13 @@ def forecast() -> Forecast:
 
 
 @pytest.fixture(scope="module")
-def frame(forecast):
-    return to_frame(forecast)
+def layers(forecast) -> Layers:
+    return make_layers(forecast)
+
+
+@pytest.fixture(scope="module")
+def frame(layers):
+    return layers.hours
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +50,9 @@ def parquet(frame, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def geopackage(frame, tmp_path_factory) -> Path:
+def geopackage(layers, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("gpkg") / "forecast.gpkg"
-    write_geopackage(frame, path, "all")
+    write_geopackage(layers, path)
     return path
 
 
@@ -104,8 +111,8 @@ def row_group_boxes(metadata):
 def test_geoparquet_row_groups_are_compact(tmp_path, forecast):
     grid = HexGrid.from_extent(-105.1, 39.6, -104.7, 39.9, 9)
     rates = np.full((len(grid), 24), 0.1)
-    uniform = (counted_target("all", rates, rates, "uniform", POISSON),)
-    wide = to_frame(replace(forecast, grid=grid, targets=uniform))
+    uniform = (counted("all", rates, rates, "uniform"),)
+    wide = hours_frame(replace(forecast, grid=grid, targets=uniform, neighbourhoods=()))
     write_geoparquet(wide, tmp_path / "wide.parquet")
     metadata = pq.read_metadata(tmp_path / "wide.parquet")
     sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
@@ -137,8 +144,10 @@ def test_duckdb_reads_the_geoparquet(parquet, frame):
     assert rows[7:] == (True, len(GRID))
 
 
-def test_geopackage_hours_read_back_as_the_layer(geopackage, frame):
-    found = pyogrio.read_dataframe(geopackage, layer="hours")
+@pytest.mark.parametrize("name", ["hours", "shifts", "hotspots", "cells"])
+def test_every_layer_of_the_geopackage_reads_back(geopackage, layers, name):
+    frame = layers.named()[name]
+    found = pyogrio.read_dataframe(geopackage, layer=name)
     assert list(found.columns) == list(frame.columns)
     assert_same_values(found, frame)
     assert found.crs == "EPSG:4326"
@@ -167,22 +176,27 @@ def test_geopackage_registers_its_layers(geopackage):
     kinds = dict(query(geopackage, "SELECT table_name, data_type FROM gpkg_contents"))
     assert kinds == {
         "cells": "features",
+        "hotspots": "features",
         "hours": "features",
-        "cell_hours": "attributes",
-        "hours_of_run": "attributes",
+        "shifts": "features",
+        "values_of_hours": "attributes",
+        "periods_of_hours": "attributes",
+        "values_of_shifts": "attributes",
+        "periods_of_shifts": "attributes",
         "layer_styles": "attributes",
     }
     geometry = "SELECT column_name, geometry_type_name, srs_id FROM gpkg_geometry_columns"
     assert set(query(geopackage, geometry)) == {("geom", "POLYGON", 4326)}
     extent = "SELECT DISTINCT min_x, min_y, max_x, max_y FROM gpkg_contents"
-    extents = query(geopackage, f"{extent} WHERE data_type = 'features'")
+    extents = query(geopackage, f"{extent} WHERE table_name IN ('cells', 'hours', 'shifts')")
     assert extents == [pytest.approx(shapely.total_bounds(GRID.polygons))]
 
 
 def test_geopackage_times_are_text_with_milliseconds(geopackage):
-    first = query(geopackage, "SELECT valid_start, valid_end, as_of FROM hours LIMIT 1")
     six, seven = "2024-09-01T06:00:00.000Z", "2024-09-01T07:00:00.000Z"
-    assert first == [(six, seven, six)]
+    for layer, end in (("hours", seven), ("hotspots", "2024-09-01T12:00:00.000Z")):
+        times = f"SELECT valid_start, valid_end, as_of, reference_time FROM {layer} LIMIT 1"
+        assert query(geopackage, times) == [(six, end, six, six)]
 
 
 def test_geopackage_rows_have_unique_ids(geopackage, frame):
@@ -198,31 +212,38 @@ def test_geopackage_join_runs_on_primary_keys(geopackage):
 
 def test_geopackage_has_one_default_style_per_layer(geopackage):
     styles = query(geopackage, "SELECT f_table_name, useAsDefault, styleQML FROM layer_styles")
-    assert [style[:2] for style in styles] == [("hours", 1), ("cells", 1)]
+    assert [style[:2] for style in styles] == [
+        (name, 1) for name in ("hotspots", "shifts", "hours", "cells")
+    ]
     assert all(qml.startswith("<!DOCTYPE qgis") and "$" not in qml for *_, qml in styles)
 
 
 def test_an_old_geopackage_is_replaced(tmp_path, geopackage):
     path = tmp_path / "forecast.gpkg"
     path.write_bytes(geopackage.read_bytes())
-    write_geopackage(to_frame(tiny_forecast(names=("property",))), path, "property")
+    write_geopackage(make_layers(tiny_forecast(names=("property",))), path)
     assert "property_rank" in pyogrio.read_info(path, layer="hours")["fields"]
     assert "all_rank" not in pyogrio.read_info(path, layer="hours")["fields"]
 
 
 def test_nothing_is_written_that_is_not_the_layer(tmp_path, forecast):
     target = forecast.target("all")
-    broken = counted_target("all", target.expected, target.baseline * np.nan, "broken", POISSON)
+    broken = counted("all", target.expected, target.baseline * np.nan, "broken")
     bad = replace(forecast, targets=(broken,))
     with pytest.raises(ValueError, match="all_baseline lacks"):
         write_layers(bad, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_write_layers_writes_all_three(tmp_path, forecast):
-    paths = write_layers(forecast, tmp_path)
-    assert sorted(paths) == ["forecast.gpkg", "forecast.parquet", "map.png"]
-    assert {path.name: path for path in tmp_path.iterdir()} == paths
+def test_write_layers_writes_every_file(tmp_path, forecast, layers):
+    write_layers(forecast, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *PARQUET.values(),
+        *("forecast.gpkg", "hotspots.qlr", "hotspots.qgz", "map.png"),
+    }
+    for name, file in PARQUET.items():
+        found = geopandas.read_parquet(tmp_path / file)
+        assert_same_values(found, layers.named()[name])
 
 
 def test_classes_are_quantiles():
@@ -238,7 +259,7 @@ def test_equal_quantiles_are_one_break():
     assert colours(2) == [colours(6)[0], colours(6)[-1]]
 
 
-def test_a_disk_that_is_full_is_told_as_such(frame, tmp_path, monkeypatch):
+def test_a_disk_that_is_full_is_told_as_such(layers, tmp_path, monkeypatch):
     """GDAL says instead that a table is missing which it could not make."""
 
     def fail(*_: object, **__: object) -> None:
@@ -246,7 +267,7 @@ def test_a_disk_that_is_full_is_told_as_such(frame, tmp_path, monkeypatch):
 
     monkeypatch.setattr(pyogrio, "write_dataframe", fail)
     with pytest.raises(pyogrio.errors.FeatureError):
-        write_geopackage(frame, tmp_path / "a.gpkg", "all")
+        write_geopackage(layers, tmp_path / "a.gpkg")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(OSError, match="No space left on device"):
-        write_geopackage(frame, tmp_path / "a.gpkg", "all")
+        write_geopackage(layers, tmp_path / "a.gpkg")

@@ -1,11 +1,6 @@
 <!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 <qgis version="3.22.16" styleCategories="Symbology|MapTips|Rendering|Temporal" hasScaleBasedVisibilityFlag="0">
-  <temporal enabled="1" mode="1" limitMode="0" startField="valid_start" endField="valid_end" accumulate="0" fixedDuration="0" durationField="" durationUnit="h" startExpression="" endExpression="">
-    <fixedRange>
-      <start></start>
-      <end></end>
-    </fixedRange>
-  </temporal>
+$temporal
   <renderer-v2 type="graduatedSymbol" attr="${target}_probability" graduatedMethod="GraduatedColor" symbollevels="0" enableorderby="0" forceraster="0" referencescale="-1">
     <ranges>
 $ranges

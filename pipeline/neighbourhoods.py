@@ -1,0 +1,53 @@
+"""Where every cell lies, by the names of the boundary's parts: for people, not for the model."""
+
+from __future__ import annotations
+
+import fsspec
+import geopandas
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from grids.hexgrid import HexGrid
+from pipeline.config import GridConfig
+from pipeline.errors import ConfigError
+
+
+def name_cells(config: GridConfig, grid: HexGrid) -> tuple[str, ...]:
+    """(cell,) the neighbourhood that each cell's centre lies in, or is nearest to.
+
+    Empty where the boundary's file is not there any more or has no names. Raises ConfigError for a
+    column that was asked for and is not there.
+    """
+    if not config.boundary:
+        return ()
+    filesystem, name = fsspec.core.url_to_fs(config.boundary)
+    if not filesystem.exists(name):
+        return ()
+    frame = geopandas.read_file(config.boundary)
+    if config.names not in frame:
+        if "names" in config.model_fields_set:
+            columns = ", ".join(frame.columns.drop("geometry"))
+            raise ConfigError(
+                f"grid.names: {config.boundary} has no column {config.names}: it has {columns}"
+            )
+        return ()
+    frame = frame.to_crs(4326) if frame.crs else frame
+    known = frame[frame[config.names].notna() & ~frame.geometry.isna()]
+    texts = known[config.names].astype("str").to_numpy()
+    if not len(texts):
+        return ()
+    return tuple(texts[nearest(known.geometry.make_valid().to_numpy(), grid)].tolist())
+
+
+def nearest(shapes: NDArray[np.object_], grid: HexGrid) -> NDArray[np.int64]:
+    """(cell,) index of the shape (EPSG:4326) nearest to each centre; of several the first."""
+    lat, lon = grid.centroids
+    # A degree of longitude is shorter than one of latitude: on a plane where they are alike.
+    stretch = np.array([np.cos(np.radians(lat.mean())), 1.0])
+    tree = shapely.STRtree(shapely.transform(shapes, lambda points: points * stretch))
+    points = shapely.points(np.column_stack([lon, lat]) * stretch)
+    cell, shape = tree.query_nearest(points, all_matches=True)
+    found = np.full(len(grid), len(shapes), np.int64)
+    np.minimum.at(found, cell, shape)
+    return found

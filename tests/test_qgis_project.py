@@ -1,0 +1,159 @@
+"""The layer definition and the project of a run, opened by a real QGIS without a screen."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from forecast_cases import GRID, tiny_forecast
+from matplotlib.image import imread
+from qgis_process import run_qgis
+
+from forecasts.writing import write_layers
+
+pytestmark = pytest.mark.qgis
+HOURS = (2, 14)  # that are drawn
+PROBE = """
+folder, pictures, hours = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+project = QgsProject.instance()
+read = project.read(folder + "/hotspots.qgz")
+settings, begin = project.timeSettings(), project.timeSettings().temporalRange().begin()
+
+def frame(hour):
+    start = begin.addSecs(3600 * hour)
+    return QgsDateTimeRange(start, start.addSecs(3600), True, False)
+
+def shown(layer):
+    context = QgsVectorLayerTemporalContext()
+    context.setLayer(layer)
+    found = []
+    for hour in range(24):
+        asked = layer.temporalProperties().createFilterString(context, frame(hour))
+        rows = layer.getFeatures(QgsFeatureRequest().setFilterExpression(asked))
+        found.append(sorted({row["lead_hours"] for row in rows}))
+    return found
+
+nodes = project.layerTreeRoot().findLayers()
+layers = {node.name(): node.layer() for node in nodes}
+errors = []
+for hour in hours:
+    settings_ = QgsMapSettings()
+    settings_.setLayers([node.layer() for node in nodes if node.isVisible()])
+    settings_.setDestinationCrs(project.crs())
+    settings_.setExtent(project.viewSettings().defaultViewExtent())
+    settings_.setOutputSize(QSize(600, 600))
+    settings_.setBackgroundColor(QColor("white"))
+    settings_.setIsTemporal(True)
+    settings_.setTemporalRange(frame(hour))
+    job = QgsMapRendererParallelJob(settings_)
+    job.start()
+    job.waitForFinished()
+    job.renderedImage().save("%s/%d.png" % (pictures, hour))
+    errors.extend(error.message for error in job.errors())
+
+other = QgsProject()
+loaded = QgsLayerDefinition.loadLayerDefinition(
+    folder + "/hotspots.qlr", other, other.layerTreeRoot()
+)
+said = {
+    "read": read,
+    "title": project.title(),
+    "crs": project.crs().authid(),
+    "span": [each.toString(Qt.ISODate) for each in
+             (begin, settings.temporalRange().end())],
+    "step": [settings.timeStep(), QgsUnitTypes.toString(settings.timeStepUnit())],
+    "animated": project.readNumEntry("TemporalControllerWidget", "/NavigationMode")[0],
+    "tree": [[node.name(), node.isVisible()] for node in nodes],
+    "sources": sorted(project.writePath(layer.source()) for layer in layers.values()),
+    "valid": {name: layer.isValid() for name, layer in layers.items()},
+    "rows": {name: layer.featureCount() for name, layer in layers.items()},
+    "crss": sorted({layer.crs().authid() for layer in layers.values()}),
+    "temporal": {n: layer.temporalProperties().isActive() for n, layer in layers.items()},
+    "renderers": {name: layer.renderer().type() for name, layer in layers.items()},
+    "shown": {name: shown(layers[name]) for name in ("hours", "shifts", "hotspots")},
+    "legend": [[rule.label(), rule.active(), [child.label() for child in rule.children()]]
+               for rule in layers["hotspots"].renderer().rootRule().children()],
+    "labelled": layers["hotspots"].labelsEnabled(),
+    "label": layers["hotspots"].labeling().rootRule().children()[0].settings().fieldName,
+    "loaded": loaded[0],
+    "definition": {layer.name(): [layer.isValid(), layer.temporalProperties().isActive()]
+                   for layer in other.mapLayers().values()},
+    "errors": errors,
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def forecast():
+    return replace(tiny_forecast(), hotspot_share=0.3)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("drawn")
+
+
+@pytest.fixture(scope="module")
+def seen(forecast, pictures, tmp_path_factory) -> dict:
+    """What QGIS says of a run that was written in one folder and moved to another."""
+    written = tmp_path_factory.mktemp("written") / "run"
+    written.mkdir()
+    write_layers(forecast, written)
+    moved = tmp_path_factory.mktemp("moved") / "a run, elsewhere"
+    shutil.move(written, moved)
+    return run_qgis(PROBE, str(moved), str(pictures), json.dumps(HOURS))
+
+
+def test_both_open_and_every_layer_is_valid(seen):
+    assert seen["read"]
+    assert seen["loaded"]
+    assert seen["valid"] == dict.fromkeys(("hotspots", "shifts", "hours", "cells"), True)
+    assert {name for name, (valid, _) in seen["definition"].items() if valid} == set(seen["valid"])
+    assert seen["rows"]["hours"] == 24 * len(GRID)
+    assert seen["rows"]["shifts"] == 4 * len(GRID)
+    assert seen["errors"] == []
+
+
+def test_paths_are_relative(seen):
+    names = ("cells", "hotspots", "hours", "shifts")
+    assert seen["sources"] == [f"./forecast.gpkg|layername={name}" for name in names]
+
+
+def test_the_controller_steps_through_the_horizon(seen):
+    assert seen["span"] == ["2024-09-01T06:00:00Z", "2024-09-02T06:00:00Z"]
+    assert seen["step"] == [1, "hours"]
+    assert seen["animated"] == 1
+    assert (seen["crs"], seen["crss"]) == ("EPSG:4326", ["EPSG:4326"])
+    wanted = {"hotspots": True, "shifts": True, "hours": True, "cells": False}
+    assert seen["temporal"] == wanted
+    assert {name: active for name, (_, active) in seen["definition"].items()} == wanted
+
+
+def test_the_legend_is_ready(seen):
+    assert seen["title"] == "denver Sun 2024-09-01 00:00"
+    ticked = {
+        name: name in ("hotspots", "hours") for name in ("hotspots", "shifts", "hours", "cells")
+    }
+    assert seen["tree"] == [list(each) for each in ticked.items()]
+    ranks = ["rank 1 to 5", "rank 6 to 15", "others"]
+    assert seen["legend"] == [["all", True, ranks], ["violent", False, ranks]]
+    assert (seen["labelled"], seen["label"]) == (True, "name")
+
+
+def test_every_frame_shows_its_hour_and_its_shift(seen):
+    assert seen["shown"]["hours"] == [[lead] for lead in range(24)]
+    by_shift = [[0]] * 6 + [[6]] * 8 + [[14]] * 8 + [[22]] * 2
+    assert seen["shown"]["shifts"] == by_shift
+    assert seen["shown"]["hotspots"] == by_shift
+
+
+def test_what_is_drawn_changes_with_the_hour(seen, pictures):
+    night, day = (imread(pictures / f"{hour}.png")[..., :3] for hour in HOURS)
+    for image in (night, day):
+        drawn = (image < 0.99).any(axis=-1)
+        assert drawn.mean() > 0.3
+        outlined = np.abs(image - np.array([0x00, 0x3F, 0x5C]) / 255).max(axis=-1) < 0.05
+        assert outlined.mean() > 0.005
+    assert (night != day).any(axis=-1).mean() > 0.1

@@ -96,7 +96,7 @@ def publish(
         _recover(root)
         run = _move_in(root, name, staged)
         _point_latest(root)
-        if name == _run_names(root)[-1]:
+        if name == run_names(root)[-1]:
             for file, content in (openers or {}).items():
                 _replace(root / file, content)
     return run
@@ -128,7 +128,7 @@ def prune(root: Path, keep_days: int, spare: str = "") -> list[str]:
         return []
     with _lock(root):
         _recover(root)
-        names = _run_names(root)
+        names = run_names(root)
         kept = sorted({name[:8] for name in names})[-keep_days:]
         gone = [name for name in names if name[:8] not in kept and name != spare]
         for name in gone:
@@ -155,7 +155,7 @@ def _recover(root: Path) -> None:
                 path.rename(run)  # its successor never came
             else:
                 shutil.rmtree(path)
-    if _run_names(root):
+    if run_names(root):
         _point_latest(root)
 
 
@@ -195,7 +195,7 @@ def _move_in(root: Path, name: str, staged: Path) -> Path:
 
 def _point_latest(root: Path) -> None:
     """Let ``latest`` and ``latest.json`` name the newest run, where they do not yet."""
-    name = _run_names(root)[-1]
+    name = run_names(root)[-1]
     body = {"run": f"runs/{name}", "reference_time": _time(name).isoformat()}
     link, record = root / LATEST, root / "latest.json"
     if not link.is_symlink() or link.readlink().name != name:
@@ -208,7 +208,8 @@ def _point_latest(root: Path) -> None:
     _sync(root)
 
 
-def _run_names(root: Path) -> list[str]:
+def run_names(root: Path) -> list[str]:
+    """Names of the published runs, oldest first."""
     names = (path.name for path in (root / "runs").glob("*"))
     return sorted(name for name in names if re.fullmatch(_NAME_PATTERN, name))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import geopandas
 
+from forecasts.exports import write_exports
 from forecasts.geopackage import write_geopackage
 from forecasts.layers import make_layers
 from forecasts.map import write_map
@@ -21,12 +23,15 @@ PARQUET = {  # by layer
 }
 
 
-def write_layers(forecast: Forecast, directory: Path) -> dict[str, bytes]:
+def write_layers(
+    forecast: Forecast, directory: Path, formats: Iterable[str] = ()
+) -> dict[str, bytes]:
     """Write a run's layers into an existing directory.
 
     ``forecast.parquet`` (the hours), ``shifts.parquet``, ``hotspots.parquet``, ``cells.parquet``;
     ``forecast.gpkg`` with all four; ``hotspots.qlr`` and ``hotspots.qgz``, which open it in QGIS;
-    ``map.png``. Styles and map show the first target. Returns the two that open it by way of
+    ``map.png``; and those of the extra ``formats`` (exports.FORMATS). Styles and map show the first
+    target. Returns the two that open it by way of
     ``latest``, for the run store's root.
     """
     layers = make_layers(forecast)
@@ -36,6 +41,7 @@ def write_layers(forecast: Forecast, directory: Path) -> dict[str, bytes]:
     for name, content in project_files(forecast, layers, "./").items():
         (directory / name).write_bytes(content)
     write_map(forecast, directory / "map.png", forecast.target_names[0])
+    write_exports(forecast, layers, directory, formats)
     return project_files(forecast, layers, f"./{LATEST}/")
 
 

@@ -15,6 +15,7 @@ from pipeline.cli_backfill import backfill
 from pipeline.cli_backtest import backtest
 from pipeline.cli_export import export
 from pipeline.cli_options import Accept, AsOf, ConfigFile, Json, Out
+from pipeline.cli_runs import runs, verify
 from pipeline.cli_tune import tune
 from pipeline.redact import redact
 
@@ -34,6 +35,8 @@ app.add_typer(export, name="export")
 app.command()(backfill)
 app.command()(backtest)
 app.command()(tune)
+app.command()(runs)
+app.command()(verify)
 
 
 @app.callback()

@@ -78,10 +78,11 @@ class ModelConfig(Section):
 
 
 class Output(Section):
-    """Where the store and the layers go, and how many days of runs are kept."""
+    """Where the store and the layers go, how many days of runs are kept, and extra formats."""
 
     path: ConfigPath
     keep_days: int = Field(default=365, ge=1)
+    formats: tuple[Literal["csv", "geojson", "geotiff", "kml", "pmtiles"], ...] = ()
 
     @field_validator("path")
     @classmethod

@@ -65,6 +65,6 @@ def publish_forecast(
     """
     with stage(run.root) as folder:
         with log.stage("layers"):
-            openers = write_layers(forecast, folder)
+            openers = write_layers(forecast, folder, run.config.output.formats)
         spent = {"seconds": log.seconds, "peak_mib": peak_mib()}
         return publish(run.root, run.reference, folder, {**manifest, **spent}, openers)

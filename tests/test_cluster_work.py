@@ -165,7 +165,7 @@ def test_a_build_of_a_long_history_is_of_no_more_tasks(
     assert short.tasks == builds[8].tasks
 
 
-def draw_nothing(_: object, folder: Path) -> None:
+def draw_nothing(_: object, folder: Path, __: object) -> None:
     (folder / "layer").touch()
 
 

@@ -97,7 +97,7 @@ def run(config: Config, night: int) -> Outcome:
     return run_night(config, cutoff(night) + timedelta(hours=1), cutoff(night))
 
 
-def draw_nothing(_: object, folder: Path) -> None:
+def draw_nothing(_: object, folder: Path, __: object) -> None:
     (folder / "layer").touch()
 
 

@@ -66,8 +66,7 @@ def _layers(
 
 def _title(forecast: Forecast) -> str:
     first = forecast.reference_time.astimezone(forecast.timezone)
-    city = forecast.run_id.rsplit("-", 2)[0]
-    return f"{city} {first:%a %Y-%m-%d %H:%M}"
+    return f"{forecast.city} {first:%a %Y-%m-%d %H:%M}"
 
 
 def _map_layer(id_: str, name: str, source: str, style: str) -> ET.Element:

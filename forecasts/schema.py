@@ -103,6 +103,11 @@ class Forecast:
                 )
 
     @property
+    def city(self) -> str:
+        """The city's name, with which the run's id begins."""
+        return self.run_id.rsplit("-", 2)[0]
+
+    @property
     def target_names(self) -> tuple[str, ...]:
         """Names of the targets, in order; the first one is what styles and maps show."""
         return tuple(target.name for target in self.targets)

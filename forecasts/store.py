@@ -54,7 +54,7 @@ def stage(root: Path) -> Iterator[Path]:
     """
     staging = root / ".staging"
     staging.mkdir(parents=True, exist_ok=True)
-    with _lock(root):
+    with writing(root):
         _recover(root)
         _sweep(staging)
         # mkdtemp would make it readable to this user alone, and the published run with it.
@@ -92,13 +92,13 @@ def publish(
     _write(staged / MANIFEST, _json({**manifest, "files": files}).encode())
     for directory in [staged, *(path for path in staged.rglob("*") if path.is_dir())]:
         _sync(directory)
-    with _lock(root):
+    with writing(root):
         _recover(root)
         run = _move_in(root, name, staged)
         _point_latest(root)
         if name == run_names(root)[-1]:
             for file, content in (openers or {}).items():
-                _replace(root / file, content)
+                replace_file(root / file, content)
     return run
 
 
@@ -126,7 +126,7 @@ def prune(root: Path, keep_days: int, spare: str = "") -> list[str]:
         raise ValueError(f"keep_days {keep_days}: keep at least 1 day of runs")
     if not (root / "runs").is_dir():
         return []
-    with _lock(root):
+    with writing(root):
         _recover(root)
         names = run_names(root)
         kept = sorted({name[:8] for name in names})[-keep_days:]
@@ -140,7 +140,8 @@ def prune(root: Path, keep_days: int, spare: str = "") -> list[str]:
 
 
 @contextmanager
-def _lock(root: Path) -> Iterator[None]:
+def writing(root: Path) -> Iterator[None]:
+    """Only one process at a time changes what the store holds."""
     with (root / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # the kernel lets go of it when the process ends
         yield
@@ -204,7 +205,7 @@ def _point_latest(root: Path) -> None:
         temporary.symlink_to(Path("runs") / name)
         temporary.replace(link)
     if not record.exists() or record.read_text(encoding="utf-8") != _json(body):
-        _replace(record, _json(body).encode())
+        replace_file(record, _json(body).encode())
     _sync(root)
 
 
@@ -229,7 +230,7 @@ def _describe(path: Path) -> dict[str, Any]:
         return {"bytes": path.stat().st_size, "sha256": file_digest(file, "sha256").hexdigest()}
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """A reader sees the old file or the new one."""
     temporary = path.with_name(f".{path.name}")
     _write(temporary, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from forecasts.layers import make_layers
 from forecasts.map import write_map
 from forecasts.project import GEOPACKAGE, project_files
 from forecasts.schema import Forecast
+from forecasts.stac import ITEM, item
 from forecasts.store import LATEST
 
 PARQUET = {  # by layer
@@ -30,8 +32,8 @@ def write_layers(
 
     ``forecast.parquet`` (the hours), ``shifts.parquet``, ``hotspots.parquet``, ``cells.parquet``;
     ``forecast.gpkg`` with all four; ``hotspots.qlr`` and ``hotspots.qgz``, which open it in QGIS;
-    ``map.png``; and those of the extra ``formats`` (exports.FORMATS). Styles and map show the first
-    target. Returns the two that open it by way of
+    ``map.png``; the extra ``formats`` (exports.FORMATS); ``item.json`` (STAC), which names all that
+    lies there. Styles and map show the first target. Returns the two that open it by way of
     ``latest``, for the run store's root.
     """
     layers = make_layers(forecast)
@@ -42,6 +44,8 @@ def write_layers(
         (directory / name).write_bytes(content)
     write_map(forecast, directory / "map.png", forecast.target_names[0])
     write_exports(forecast, layers, directory, formats)
+    files = [path.name for path in directory.iterdir()]
+    (directory / ITEM).write_text(json.dumps(item(forecast, files), indent=2) + "\n")
     return project_files(forecast, layers, f"./{LATEST}/")
 
 

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 from cluster.lazy import LazyCluster, own_peak_mib
+from forecasts.stac import index_runs
 from forecasts.store import find_run
 from grids.clock import cutoffs_of_days
 from grids.cube import CubeInfo
@@ -120,6 +121,7 @@ def run_backfill(
             root = make_folder(Path(config.output.path), "output.path")
             with only_one(root / ".backfill.lock", f"another backfill writes {root}"):
                 left_out = _make(config, plan, say)
+                index_runs(root)
     if left_out:
         night, reason = min(left_out.items())
         raise MissingInputError(

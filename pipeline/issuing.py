@@ -13,6 +13,7 @@ from forecasts.writing import write_layers
 from grids.cube import CubeInfo
 from pipeline.learning.model import Model
 from pipeline.log import StageLog
+from pipeline.model_card import MODEL_CARD, model_card
 from pipeline.night import LONG, Night
 from pipeline.run import Run
 
@@ -64,6 +65,7 @@ def publish_forecast(
     what ``peak_mib`` says once they are written.
     """
     with stage(run.root) as folder:
+        (folder / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
         with log.stage("layers"):
             openers = write_layers(forecast, folder, run.config.output.formats)
         spent = {"seconds": log.seconds, "peak_mib": peak_mib()}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecasts.schema import Forecast
+from forecasts.stac import index_runs
 from forecasts.store import prune
 from grids.cube import CubeInfo
 from grids.snapshots import expire_nights, open_repository
@@ -96,5 +97,6 @@ def _forecast(job: Job, info: CubeInfo, city: City, state: State, models: list[M
 def _publish(job: Job, forecast: Forecast, manifest: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     run = publish_forecast(job, forecast, job.log, manifest, job.cluster.peak_mib)
     prune(job.root, job.config.output.keep_days, spare=run.name)
+    index_runs(job.root)
     expire_nights(job.store.cube, job.config.output.keep_days, job.now)
     return run, job.done() or manifest

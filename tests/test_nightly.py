@@ -17,6 +17,7 @@ from cities import Small, midnight, reported_at, small_config
 from distributed import Client
 
 from forecasts.project import GEOPACKAGE, LAYER_DEFINITION, PROJECT
+from forecasts.stac import COLLECTION, ITEM
 from forecasts.writing import PARQUET
 from grids.cube import open_cube, read_info
 from grids.snapshots import night_tags, open_repository, tag_of
@@ -26,13 +27,14 @@ from pipeline.errors import (
     ConfigError,
     MissingInputError,
 )
+from pipeline.model_card import MODEL_CARD
 from pipeline.nightly import Outcome, run_night
 from pipeline.silver import as_known_at
 from pipeline.store import Store
 
 NOW = midnight(400)
 FIRST, SECOND = midnight(110), midnight(111)
-LAYERS = {*PARQUET.values(), GEOPACKAGE, LAYER_DEFINITION, PROJECT, "map.png"}
+LAYERS = {*PARQUET.values(), GEOPACKAGE, LAYER_DEFINITION, PROJECT, "map.png", ITEM, MODEL_CARD}
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def test_a_night_leaves_its_layers_and_record(two_nights: Nights) -> None:
     run = two_nights.first.run
     assert run is not None
     assert {path.name for path in run.iterdir()} == LAYERS | {"manifest.json"}
-    assert {LAYER_DEFINITION, PROJECT} <= {path.name for path in run.parent.parent.iterdir()}
+    assert {LAYER_DEFINITION, PROJECT, COLLECTION} <= {
+        path.name for path in run.parent.parent.iterdir()
+    }
     manifest = json.loads((run / "manifest.json").read_text())
     ingest = manifest["ingest"]
     assert ingest["rows_in"] == len(two_nights.rows)

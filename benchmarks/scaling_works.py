@@ -108,7 +108,7 @@ def _lend_models(config: Config, to: Config, first: date) -> None:
         model = load_model(folders[-1], tuple(features))
         assert model is not None
         aged = replace(model, cutoff=datetime.combine(first, datetime.min.time(), UTC))
-        save_model(Store(to.output.path).models, aged, to.fingerprint)
+        save_model(Store(to.output.path).models, aged, to.model_fingerprint)
 
 
 def prepare_training(config: Config, nights: float, folder: Path) -> Go:

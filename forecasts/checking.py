@@ -1,53 +1,47 @@
-"""The published runs: which there are, and whether their files are what was published."""
+"""Whether the files of published runs are what was published."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from forecasts.store import MANIFEST, run_names
+from forecasts.store import MANIFEST
 
 Manifest = dict[str, Any]
 
 
-def list_runs(root: Path) -> Iterator[tuple[str, Manifest | None]]:
-    """Name and manifest of every run, oldest first; None where the manifest cannot be read."""
-    for name in run_names(root):
-        yield name, _manifest(root / "runs" / name)
+def read_manifest(run: Path) -> Manifest | None:
+    """A run's manifest; None where it is missing or damaged."""
+    try:
+        found = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("files"), dict) else None
 
 
 def faults_of(run: Path) -> list[str]:
-    """What is not as the run's manifest has it, file by file; nothing where all is.
+    """What of a run is not as its manifest has it, file by file; nothing where all is.
 
-    Every file is read to compare its SHA-256.
+    Every file is read to compare its SHA-256. Files that GIS programs leave beside them are no
+    fault.
     """
-    manifest = _manifest(run)
+    manifest = read_manifest(run)
     if manifest is None:
         return [f"{MANIFEST} is missing or damaged"]
-    listed = manifest["files"]
-    there = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
-    faults = [f"{name} is missing" for name in sorted(listed.keys() - there)]
-    faults += [f"{name} was not published" for name in sorted(there - listed.keys() - {MANIFEST})]
-    for name in sorted(listed.keys() & there):
-        faults += _faults_of_file(run / name, name, listed[name])
-    return faults
+    files = sorted(manifest["files"].items())
+    return [fault for name, published in files if (fault := _fault_of(run / name, published))]
 
 
-def _faults_of_file(path: Path, name: str, published: Manifest) -> list[str]:
-    size = path.stat().st_size
-    if size != published["bytes"]:
-        return [f"{name} has {size:,} bytes, published were {published['bytes']:,}"]
-    with path.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
-    return [] if digest == published["sha256"] else [f"{name} has other contents than published"]
-
-
-def _manifest(run: Path) -> Manifest | None:
+def _fault_of(path: Path, published: Manifest) -> str | None:
     try:
-        found = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return found if isinstance(found, dict) and isinstance(found.get("files"), dict) else None
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            if size != published["bytes"]:
+                return f"{path.name} has {size:,} bytes, published were {published['bytes']:,}"
+            if file_digest(file, "sha256").hexdigest() != published["sha256"]:
+                return f"{path.name} has other contents than published"
+    except FileNotFoundError:
+        return f"{path.name} is missing"
+    return None

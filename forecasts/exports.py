@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import geopandas
 import pyogrio
 
+from forecasts.frames import RUN
 from forecasts.layers import Layers
 from forecasts.schema import Forecast
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # Web maps ask for tiles up to the deepest zoom there is and enlarge those.
 ZOOMS = {"MINZOOM": 8, "MAXZOOM": 13}
+TILE_BYTES = 2**24  # of one tile at most; cells are left out of larger ones
 
 
 def write_exports(
@@ -32,7 +34,7 @@ def _write_csv(_: Forecast, layers: Layers, directory: Path) -> None:
     points = layers.hotspots.geometry.representative_point()
     rows = _times_as_text(layers.hotspots).drop(columns="geometry")
     rows = rows.assign(latitude=points.y.round(6), longitude=points.x.round(6))
-    rows.to_csv(directory / "hotspots.csv", index=False)
+    rows.to_csv(directory / "hotspots.csv", index=False, encoding="utf-8-sig")  # as Excel reads
 
 
 def _times_as_text(frame: pd.DataFrame) -> pd.DataFrame:
@@ -49,20 +51,23 @@ def _write_kml(_: Forecast, layers: Layers, directory: Path) -> None:
     """``hotspots.kml``: areas with their sentence, and a time span for the slider."""
     # The names that the driver makes a placemark's own elements of.
     names = {"label": "description", "valid_start": "begin", "valid_end": "end", "name": "Name"}
-    kept = ["target", "shift", "rank", "expected", "low", "high", "share", "run_id", "geometry"]
-    rows = layers.hotspots.rename(columns=names)[[*names.values(), *kept]]
-    _write(rows, directory / "hotspots.kml", "LIBKML")
+    _write(layers.hotspots.rename(columns=names), directory / "hotspots.kml", "LIBKML")
 
 
 def _write_pmtiles(_: Forecast, layers: Layers, directory: Path) -> None:
     """``hotspots.pmtiles`` and ``shifts.pmtiles``: vector tiles for a web map."""
     for name in ("hotspots", "shifts"):
-        rows = _times_as_text(layers.named()[name])
+        rows = _times_as_text(layers.named()[name].drop(columns=list(RUN)))
         _write(
             geopandas.GeoDataFrame(rows, crs=layers.hotspots.crs),
             directory / f"{name}.pmtiles",
             "PMTiles",
-            dataset_options={"NAME": name, **ZOOMS},
+            dataset_options={
+                "NAME": name,
+                "DESCRIPTION": "; ".join(str(layers.cells[part].iloc[0]) for part in RUN),
+                "MAX_SIZE": TILE_BYTES,
+                **ZOOMS,
+            },
         )
 
 

@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 
 from forecasts.ranking import hotspot_count, positions
 from forecasts.schema import Forecast, TargetForecast
-from grids.clock import EPOCH, HOUR
+from grids.clock import EPOCH, HOUR, local_text
 from grids.hexgrid import HexGrid
 
 CRS = "EPSG:4326"
@@ -83,7 +83,7 @@ def hours_frame(forecast: Forecast) -> geopandas.GeoDataFrame:
     spans = {
         "valid_start": times,
         "valid_end": times + HOUR,
-        "valid_local": pd.Index([f"{at:%Y-%m-%d %H:%M} {at.isoformat()[-6:]}" for at in local]),
+        "valid_local": pd.Index([local_text(at) for at in local]),
         "lead_hours": np.arange(len(times), dtype=np.int16),
     }
     return _per_cell_and_span(forecast, spans, forecast.targets)

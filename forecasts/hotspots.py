@@ -92,9 +92,9 @@ def _grown(seed: int, left: set[int], expected: Floats, grid: HexGrid, most: int
         if cell in left:
             left.remove(cell)
             area.append(cell)
-            beside = grid.beside(cell)
-            for each in beside[np.isin(beside, list(left))].tolist():
-                heapq.heappush(edge, (-expected[each], each))
+            for each in grid.beside(cell).tolist():
+                if each in left:
+                    heapq.heappush(edge, (-expected[each], each))
     return np.array(area)
 
 
@@ -165,17 +165,18 @@ def _rows(shift: _Shift, areas: list[Cells]) -> pd.DataFrame:
     where = [_where(forecast.grid, cells) for cells in areas]
     place = rows["neighbourhood"].where(rows["neighbourhood"] != "", where)
     rows["name"] = rows["rank"].astype("str") + " " + place
+    shown = f"{period.shift} ({period.clock(forecast.timezone)})"
     rows["label"] = [
-        _label(row, at, row["area_km2"] / km2.sum())
+        _label(row, at, shown, row["area_km2"] / km2.sum())
         for row, at in zip(rows.to_dict("records"), place, strict=True)
     ]
     return rows
 
 
-def _label(row: Mapping[str, Any], place: str, area: float) -> str:
+def _label(row: Mapping[str, Any], place: str, shift: str, area: float) -> str:
     """The area in a sentence; ``area``: its share of the whole."""
     return (
-        f"{row['rank']}. {place}, {row['shift']}: {_brief(row['expected'])} incidents expected "
+        f"{row['rank']}. {place}, {shift}: {_brief(row['expected'])} incidents expected "
         f"({row['target']}; 90 %: {row['low']:.0f} to {row['high']:.0f}), "
         f"{_brief(100 * row['share'])} % of the city's on {_brief(100 * area)} % of its area"
     )
@@ -183,7 +184,9 @@ def _label(row: Mapping[str, Any], place: str, area: float) -> str:
 
 def _brief(value: float) -> str:
     """Two digits, or all before the point."""
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+    if value >= 10:
+        return f"{value:.0f}"
+    return np.format_float_positional(value, 2, fractional=False, trim="-")
 
 
 def _neighbourhood(forecast: Forecast, expected: Floats, cells: Cells) -> str:

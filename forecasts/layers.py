@@ -1,15 +1,10 @@
-"""The layers of a run, checked: what every format is written from."""
+"""The layers of a run, from which every format is written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import geopandas
-
-from forecasts.frames import cells_frame, hours_frame, shifts_frame
-from forecasts.hotspots import hotspots_frame
-from forecasts.schema import Forecast
-from forecasts.validation import validate
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,16 +23,3 @@ class Layers:
     def named(self) -> dict[str, geopandas.GeoDataFrame]:
         """The layers by name, in the order of a legend."""
         return {name: getattr(self, name) for name in ("hotspots", "shifts", "hours", "cells")}
-
-
-def make_layers(forecast: Forecast) -> Layers:
-    """All layers of a run. Raises ValueError where one is not what its columns promise."""
-    layers = Layers(
-        forecast.target_names,
-        hours_frame(forecast),
-        shifts_frame(forecast),
-        cells_frame(forecast),
-        hotspots_frame(forecast),
-    )
-    validate(layers)
-    return layers

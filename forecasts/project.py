@@ -3,6 +3,7 @@
 ``hotspots.qlr`` puts the layers into whatever project is open, ``hotspots.qgz`` is one with its
 temporal controller set to the horizon. Both name the GeoPackage by a relative path and carry the
 styles, since QGIS reads no default style, and no temporal setting, of a layer that a project names.
+Every shift is a layer of its own, so that none hides another where the controller is off.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import io
 import xml.etree.ElementTree as ET
 import zipfile
-from pathlib import PurePath
+from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
 import pyproj
@@ -19,49 +20,57 @@ import shapely
 from forecasts.frames import CRS
 from forecasts.layers import Layers
 from forecasts.schema import Forecast
+from forecasts.store import FRONT
 from forecasts.style import default_styles
 
-GEOPACKAGE = "forecast.gpkg"
-LAYER_DEFINITION, PROJECT = "hotspots.qlr", "hotspots.qgz"
+GEOPACKAGE, LAYER_DEFINITION, PROJECT = FRONT
 SHOWN = ("hotspots", "hours")  # of the layers; the others are ticked in the legend when wanted
+_CHECKED = {True: "Qt::Checked", False: "Qt::Unchecked"}
 _DOCTYPE = "<!DOCTYPE {} PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 
 
-def project_files(forecast: Forecast, layers: Layers, folder: str) -> dict[str, bytes]:
-    """Both files by name; ``folder``: where the GeoPackage lies, seen from them, as in ``./``."""
-    tree, maps = _layers(forecast, layers, folder + GEOPACKAGE)
+def write_project(forecast: Forecast, layers: Layers, directory: Path) -> None:
+    """Write both beside the run's GeoPackage."""
+    tree, maps = _layers(forecast, layers)
     definition = ET.Element("qlr")
     definition.append(tree)
     definition.append(_wrapped("maplayers", maps))
-    return {
-        LAYER_DEFINITION: _bytes(definition, "qgis-layer-definition"),
-        PROJECT: _zipped(_project(forecast, tree, maps), PROJECT),
-    }
+    (directory / LAYER_DEFINITION).write_bytes(_bytes(definition, "qgis-layer-definition"))
+    (directory / PROJECT).write_bytes(_zipped(_project(forecast, tree, maps), PROJECT))
 
 
-def _layers(
-    forecast: Forecast, layers: Layers, geopackage: str
-) -> tuple[ET.Element, list[ET.Element]]:
+def _layers(forecast: Forecast, layers: Layers) -> tuple[ET.Element, list[ET.Element]]:
     """The legend's tree, and the layers that it names."""
-    root, maps = ET.Element("layer-tree-group"), []
-    group = ET.SubElement(
-        root, "layer-tree-group", name=_title(forecast), expanded="1", checked="Qt::Checked"
-    )
+    root, maps = ET.Element("layer-tree-group"), list[ET.Element]()
+    # Without the date: in somebody's own project it stays, and the layers go on.
+    group = _group(root, forecast.city)
     for name, (_, style) in default_styles(layers).items():
-        id_ = f"{name}_{uuid5(NAMESPACE_URL, forecast.run_id).hex}"
-        source = f"{geopackage}|layername={name}"
-        ET.SubElement(
-            group,
-            "layer-tree-layer",
-            id=id_,
-            name=name,
-            source=source,
-            providerKey="ogr",
-            expanded="1" if name in SHOWN else "0",
-            checked="Qt::Checked" if name in SHOWN else "Qt::Unchecked",
-        )
-        maps.append(_map_layer(id_, name, source, style))
+        if name == "shifts":
+            within = _group(group, name, shown=False)
+            for shift in forecast.shifts:
+                chosen = "'" + shift.name.replace("'", "''") + "'"
+                source = f'layername={name}|subset="shift" = {chosen}'
+                _add(within, maps, shift.label, source, style, shown=False)
+        else:
+            _add(group, maps, name, f"layername={name}", style, shown=name in SHOWN)
     return root, maps
+
+
+def _group(parent: ET.Element, name: str, shown: bool = True) -> ET.Element:
+    ticked = {"expanded": str(int(shown)), "checked": _CHECKED[shown]}
+    return ET.SubElement(parent, "layer-tree-group", {"name": name, **ticked})
+
+
+def _add(
+    group: ET.Element, maps: list[ET.Element], name: str, chosen: str, style: str, shown: bool
+) -> None:
+    """A layer with its entry in the legend; ``chosen``: what of the GeoPackage it shows."""
+    source = f"./{GEOPACKAGE}|{chosen}"
+    id_ = f"layer_{uuid5(NAMESPACE_URL, source).hex}"
+    ticked = {"expanded": str(int(shown)), "checked": _CHECKED[shown]}
+    entry = {"id": id_, "name": name, "source": source, "providerKey": "ogr", **ticked}
+    ET.SubElement(group, "layer-tree-layer", entry)
+    maps.append(_map_layer(id_, name, source, style))
 
 
 def _title(forecast: Forecast) -> str:
@@ -156,5 +165,5 @@ def _bytes(root: ET.Element, doctype: str) -> bytes:
 def _zipped(project: ET.Element, name: str) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(PurePath(name).with_suffix(".qgs").name, _bytes(project, "qgis"))
+        archive.writestr(Path(name).with_suffix(".qgs").name, _bytes(project, "qgis"))
     return target.getvalue()

@@ -9,13 +9,12 @@ import rasterio
 import shapely
 from numpy.typing import NDArray
 
-from forecasts.frames import CRS
+from forecasts.frames import CRS, provenance
 from forecasts.schema import Forecast
-from grids.clock import EPOCH, HOUR
-from grids.hexgrid import HexGrid
+from grids.clock import EPOCH, HOUR, local_text
+from grids.hexgrid import METRES_PER_DEGREE, HexGrid
 
 ACROSS = 4  # pixels over a cell of the mean size, so that its outline is still one
-_METRES_PER_DEGREE = 111_195.0
 
 
 def write_geotiffs(forecast: Forecast, directory: Path) -> None:
@@ -36,7 +35,7 @@ def pixels(grid: HexGrid) -> tuple[rasterio.Affine, NDArray[np.int32]]:
     """Where the pixels lie, and (row, column) the index of the cell at each centre, -1 for none."""
     west, south, east, north = shapely.total_bounds(grid.polygons)
     size = np.sqrt(grid.km2.mean()) * 1000 / ACROSS  # metres
-    step_y = size / _METRES_PER_DEGREE
+    step_y = size / METRES_PER_DEGREE
     step_x = step_y / np.cos(np.radians((south + north) / 2))
     columns, rows = int(np.ceil((east - west) / step_x)), int(np.ceil((north - south) / step_y))
     lon = west + (np.arange(columns) + 0.5) * step_x
@@ -56,10 +55,15 @@ def _write(
         resampling="average",
     ) as raster:  # fmt: skip
         raster.write(bands)
-        raster.update_tags(run_id=forecast.run_id, as_of=forecast.as_of.isoformat())
+        said = {name: str(value) for name, value in provenance(forecast).items()}
+        raster.update_tags(**said)
         local = forecast.hours.times.tz_convert(forecast.timezone)
         for band, (hour, at) in enumerate(zip(forecast.hours, local, strict=True), start=1):
             start = EPOCH + hour * HOUR
-            raster.set_band_description(band, f"{at:%Y-%m-%d %H:%M} {at.isoformat()[-6:]}")
-            ends = {"valid_start": start.isoformat(), "valid_end": (start + HOUR).isoformat()}
-            raster.update_tags(band, **ends)
+            raster.set_band_description(band, local_text(at))
+            raster.update_tags(
+                band,
+                valid_start=start.isoformat(),
+                valid_end=(start + HOUR).isoformat(),
+                lead_hours=band - 1,
+            )

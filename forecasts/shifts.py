@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from grids.clock import EPOCH, HOUR, local_instant, reference_hour
+from grids.clock import EPOCH, HOUR, local_instant, local_text, reference_hour
 
 _DAY = timedelta(days=1)
 
@@ -30,12 +30,24 @@ class Shift:
     @classmethod
     def parse(cls, name: str, text: str) -> Shift:
         """From ``"22:00-06:00"``. Raises ValueError for anything else."""
+        if name != name.strip() or not name or not name.isprintable():
+            raise ValueError(f"shift {name!r}: give it a name of letters that can be printed")
         found = re.fullmatch(r"([01]\d|2[0-3]):00-([01]\d|2[0-4]):00", text)
         if not found:
             raise ValueError(
                 f"shift {name} is {text!r}: write whole hours of the local clock, as in 14:00-22:00"
             )
         return cls(name, time(int(found[1])), time(int(found[2]) % 24))
+
+    @property
+    def length(self) -> int:
+        """Hours, where clocks do not change."""
+        return (self.ends.hour - self.begins.hour - 1) % 24 + 1
+
+    @property
+    def label(self) -> str:
+        """With its clock: ``evening 14-22``."""
+        return f"{self.name} {self.begins:%H}-{self.ends:%H}"
 
     def on(self, day: date, timezone: ZoneInfo) -> tuple[int, int]:
         """Its first hour and the hour after its last (since the epoch) where it begins on a day."""
@@ -54,11 +66,18 @@ class Period:
     shift: str
 
     def local(self, timezone: ZoneInfo) -> str:
-        """Its times by the city's clock: ``2024-09-01 14:00-22:00 -06:00``."""
-        begins, ends = (
-            (EPOCH + hour * HOUR).astimezone(timezone) for hour in (self.first, self.stop)
-        )
-        return f"{begins:%Y-%m-%d %H:%M}-{ends:%H:%M} {begins.isoformat()[-6:]}"
+        """Start and end by the city's clock: ``2024-09-01 22:00 -06:00 to 2024-09-02 06:00``."""
+        begins, ends = self._ends(timezone)
+        return f"{local_text(begins)} to {ends:%Y-%m-%d %H:%M}"
+
+    def clock(self, timezone: ZoneInfo) -> str:
+        """The same, short: ``Sun 22:00-06:00``."""
+        begins, ends = self._ends(timezone)
+        return f"{begins:%a %H:%M}-{ends:%H:%M}"
+
+    def _ends(self, timezone: ZoneInfo) -> tuple[datetime, datetime]:
+        begins, ends = (EPOCH + hour * HOUR for hour in (self.first, self.stop))
+        return begins.astimezone(timezone), ends.astimezone(timezone)
 
 
 def periods(

@@ -1,7 +1,7 @@
 """STAC: every run an item, every city a collection, all links relative.
 
 The item lies in the run's folder, the collection beside ``latest``, so that a catalogue needs
-nothing but the folder: ``pystac.read_file("collection.json")``, or QGIS' browser.
+nothing but the folder: ``pystac.read_file("collection.json")``.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import shapely
-
-from forecasts.schema import Forecast
 from forecasts.store import MANIFEST, replace_file, run_names, writing
+
+if TYPE_CHECKING:
+    from forecasts.schema import Forecast
 
 ITEM, COLLECTION = "item.json", "collection.json"
 VERSION = "1.1.0"
@@ -38,9 +38,10 @@ _KINDS = {  # media type and role, by suffix
 
 def item(forecast: Forecast, files: Iterable[str]) -> dict[str, Any]:
     """The STAC item of a run; ``files``: names in its folder, each an asset."""
+    import shapely  # not for a night that is done already, which indexes its runs
+
     shape = shapely.convex_hull(shapely.GeometryCollection(list(forecast.grid.polygons)))
     start, end = (f"{instant:%Y-%m-%dT%H:%M:%SZ}" for instant in forecast.span)
-    hours = f"PT{len(forecast.hours)}H"
     city = forecast.city
     return {
         "type": "Feature",
@@ -55,8 +56,9 @@ def item(forecast: Forecast, files: Iterable[str]) -> dict[str, Any]:
             "start_datetime": start,
             "end_datetime": end,
             "forecast:reference_datetime": start,
-            "forecast:horizon": hours,
-            "forecast:duration": hours,
+            # From the reference to the forecast's own time, which is its start here.
+            "forecast:horizon": "PT0H",
+            "forecast:duration": f"PT{len(forecast.hours)}H",
             "hexcast:run_id": forecast.run_id,
             "hexcast:as_of": f"{forecast.as_of:%Y-%m-%dT%H:%M:%SZ}",
             "hexcast:model": forecast.model,
@@ -79,11 +81,19 @@ def _link(relation: str, target: str, kind: str = _JSON) -> dict[str, str]:
 
 
 def index_runs(root: Path) -> None:
-    """Write the collection of the runs that there are; only the newest one's item is read."""
+    """Write the collection of the runs that there are; only the newest one's item is read.
+
+    A run without an item, or whose item is damaged, is left out.
+    """
     with writing(root):
         names = [name for name in run_names(root) if (root / "runs" / name / ITEM).exists()]
+        while names:
+            try:
+                newest = json.loads((root / "runs" / names[-1] / ITEM).read_text(encoding="utf-8"))
+                break
+            except ValueError:
+                names.pop()
         if names:
-            newest = json.loads((root / "runs" / names[-1] / ITEM).read_text(encoding="utf-8"))
             body = json.dumps(collection(newest, names), indent=2) + "\n"
             replace_file(root / COLLECTION, body.encode())
 

@@ -4,7 +4,8 @@
 root/runs/20240901T0600Z/   one run by its reference time; manifest.json lists its files
 root/latest                 link to the newest run, by reference time
 root/latest.json            the same for readers that see no links (Windows, object stores)
-root/hotspots.qgz           what else publish was given to open the newest run with
+root/hotspots.qgz, ...      FRONT: the newest run's own files under a path that never changes, for
+                            programs that follow no link, or save what a link led to
 root/.staging/              runs being written; leftovers of a crash until the next stage()
 ```
 Everything happens by rename within ``root``, which therefore must be one file system. Writers in
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST, LATEST = "manifest.json", "latest"
+FRONT = ("forecast.gpkg", "hotspots.qlr", "hotspots.qgz")
 _NAME = "%Y%m%dT%H%MZ"
 _NAME_PATTERN = r"\d{8}T\d{4}Z"
 _LEFTOVER_SECONDS = 86_400
@@ -66,19 +68,13 @@ def stage(root: Path) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def publish(
-    root: Path,
-    reference: datetime,
-    staged: Path,
-    manifest: Mapping[str, Any],
-    openers: Mapping[str, bytes] | None = None,
-) -> Path:
+def publish(root: Path, reference: datetime, staged: Path, manifest: Mapping[str, Any]) -> Path:
     """Make the directory from ``stage`` the run of ``reference``; returns where it now is.
 
     ``manifest`` is written into it as ``manifest.json``, with ``files`` (bytes and sha256 of every
     file) added; numbers that JSON cannot hold (nan, infinity) become null. Files reach the disk
     before the run appears. ``latest`` names the newest run: a backfilled one does not take it.
-    ``openers``: files by name for ``root``, which open what ``latest`` names; of the newest run.
+    Published files are read-only: programs that only look at a GeoPackage would change it.
 
     Where the run exists, the old one is moved away and the new one takes its place: a reader sees
     the old run, for an instant none, then the new one, never a mixture. A crash in that instant is
@@ -96,9 +92,6 @@ def publish(
         _recover(root)
         run = _move_in(root, name, staged)
         _point_latest(root)
-        if name == run_names(root)[-1]:
-            for file, content in (openers or {}).items():
-                replace_file(root / file, content)
     return run
 
 
@@ -206,7 +199,34 @@ def _point_latest(root: Path) -> None:
         temporary.replace(link)
     if not record.exists() or record.read_text(encoding="utf-8") != _json(body):
         replace_file(record, _json(body).encode())
+    for file in FRONT:
+        _put_in_front(root / "runs" / name / file, root / file)
     _sync(root)
+
+
+def _put_in_front(file: Path, front: Path) -> None:
+    """The same file again, by a hard link; a copy where there are none."""
+    if not file.exists() or (front.exists() and _is_same(file, front)):
+        return
+    temporary = front.with_name(f".{front.name}")
+    temporary.unlink(missing_ok=True)
+    try:
+        temporary.hardlink_to(file)
+    except OSError:
+        shutil.copy2(file, temporary)
+    temporary.replace(front)
+
+
+def _is_same(file: Path, copy: Path) -> bool:
+    one, other = file.stat(), copy.stat()
+    same_contents = (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    return one.st_ino == other.st_ino or same_contents
+
+
+def newest_run(root: Path) -> str | None:
+    """Name of the run that ``latest`` names, None before there is one."""
+    link = root / LATEST
+    return link.readlink().name if link.is_symlink() else None
 
 
 def run_names(root: Path) -> list[str]:
@@ -227,6 +247,7 @@ def _files(directory: Path) -> list[str]:
 def _describe(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+        path.chmod(0o444)
         return {"bytes": path.stat().st_size, "sha256": file_digest(file, "sha256").hexdigest()}
 
 

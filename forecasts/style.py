@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from importlib.resources import files
 from itertools import pairwise
 from string import Template
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from forecasts.layers import Layers
+from forecasts.layers import Layers
 
 COLOURS = ("#f5f992", "#fac228", "#f57d15", "#d44842", "#9f2a63", "#420a68")
 HOTSPOT, AREA = "#00a0c6", "#003f5c"

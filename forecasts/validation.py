@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import geopandas
 import numpy as np
@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from forecasts.frames import CRS, PER_TARGET, cell_columns, hour_columns, shift_columns
 from forecasts.hotspots import HOTSPOT_COLUMNS
+from forecasts.layers import Layers
 from grids.clock import HOUR
-
-if TYPE_CHECKING:
-    from forecasts.layers import Layers
 
 
 def validate(layers: Layers) -> None:
@@ -32,6 +30,7 @@ def validate(layers: Layers) -> None:
             check_values(frame, target)
         check_rows(frame)
     check_hours(layers.hours)
+    check_cells(layers.cells, layers.targets)
     check_hotspots(layers.hotspots)
 
 
@@ -93,8 +92,22 @@ def check_hours(frame: pd.DataFrame) -> None:
     _require(one["lead_hours"].diff().dropna().to_numpy() == 1, "an hour is missing")
 
 
+def check_cells(frame: pd.DataFrame, targets: Iterable[str]) -> None:
+    """Every cell once, with rates that can be."""
+    _require(~frame["hex_id"].duplicated().to_numpy(), "hex_id repeats")
+    for target in targets:
+        _check_amount(frame, f"{target}_yearly")
+
+
+def _check_amount(frame: pd.DataFrame, name: str) -> None:
+    _require(frame[name].to_numpy() >= 0, f"{name} is negative")
+    _require(np.isfinite(frame[name].to_numpy()), f"{name} is infinite")
+
+
 def check_hotspots(frame: pd.DataFrame) -> None:
     """Ranks count from 1 within target and shift, by what is expected."""
+    for part in ("expected", "baseline", "area_km2"):
+        _check_amount(frame, part)
     for part in ("probability", "share"):
         _require(frame[part].between(0, 1).to_numpy(), f"{part} is not from 0 to 1")
     _require((frame["low"] <= frame["high"]).to_numpy(), "low is above high")

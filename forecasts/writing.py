@@ -9,13 +9,15 @@ from pathlib import Path
 import geopandas
 
 from forecasts.exports import write_exports
+from forecasts.frames import cells_frame, hours_frame, shifts_frame
 from forecasts.geopackage import write_geopackage
-from forecasts.layers import make_layers
+from forecasts.hotspots import hotspots_frame
+from forecasts.layers import Layers
 from forecasts.map import write_map
-from forecasts.project import GEOPACKAGE, project_files
+from forecasts.project import GEOPACKAGE, write_project
 from forecasts.schema import Forecast
 from forecasts.stac import ITEM, item
-from forecasts.store import LATEST
+from forecasts.validation import validate
 
 PARQUET = {  # by layer
     "hours": "forecast.parquet",
@@ -25,28 +27,36 @@ PARQUET = {  # by layer
 }
 
 
-def write_layers(
-    forecast: Forecast, directory: Path, formats: Iterable[str] = ()
-) -> dict[str, bytes]:
+def write_layers(forecast: Forecast, directory: Path, formats: Iterable[str] = ()) -> None:
     """Write a run's layers into an existing directory.
 
     ``forecast.parquet`` (the hours), ``shifts.parquet``, ``hotspots.parquet``, ``cells.parquet``;
     ``forecast.gpkg`` with all four; ``hotspots.qlr`` and ``hotspots.qgz``, which open it in QGIS;
     ``map.png``; the extra ``formats`` (exports.FORMATS); ``item.json`` (STAC), which names all that
-    lies there. Styles and map show the first target. Returns the two that open it by way of
-    ``latest``, for the run store's root.
+    lies there. Styles and map show the first target.
     """
     layers = make_layers(forecast)
     for name, file in PARQUET.items():
         write_geoparquet(layers.named()[name], directory / file)
     write_geopackage(layers, directory / GEOPACKAGE)
-    for name, content in project_files(forecast, layers, "./").items():
-        (directory / name).write_bytes(content)
+    write_project(forecast, layers, directory)
     write_map(forecast, directory / "map.png", forecast.target_names[0])
     write_exports(forecast, layers, directory, formats)
     files = [path.name for path in directory.iterdir()]
     (directory / ITEM).write_text(json.dumps(item(forecast, files), indent=2) + "\n")
-    return project_files(forecast, layers, f"./{LATEST}/")
+
+
+def make_layers(forecast: Forecast) -> Layers:
+    """All layers of a run. Raises ValueError where one is not what its columns promise."""
+    layers = Layers(
+        forecast.target_names,
+        hours_frame(forecast),
+        shifts_frame(forecast),
+        cells_frame(forecast),
+        hotspots_frame(forecast),
+    )
+    validate(layers)
+    return layers
 
 
 def write_geoparquet(frame: geopandas.GeoDataFrame, path: Path) -> None:

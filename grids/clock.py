@@ -25,6 +25,11 @@ def local_instant(day: date, clock: time, timezone: ZoneInfo) -> datetime:
     return datetime.combine(day, clock.replace(fold=0), timezone).astimezone(UTC)
 
 
+def local_text(local: datetime) -> str:
+    """A local time with its offset, for people: ``2024-09-01 00:00 -06:00``."""
+    return f"{local:%Y-%m-%d %H:%M} {local.isoformat()[-6:]}"
+
+
 def latest_cutoff(now: datetime, clock: time, timezone: ZoneInfo) -> datetime:
     """The latest local ``clock`` that is not after ``now`` (aware), UTC."""
     local = now.astimezone(timezone)

@@ -33,7 +33,7 @@ from pipeline.learning.model import Load, Model, load_model, models_at
 from pipeline.learning.past import train_at
 from pipeline.locks import make_folder, only_one
 from pipeline.log import StageLog
-from pipeline.neighbourhoods import name_cells
+from pipeline.neighbourhoods import try_names
 from pipeline.night import Night
 from pipeline.nightly import check_cutoff, run_night
 from pipeline.plainly import plainly
@@ -120,8 +120,10 @@ def run_backfill(
             run_night(config, now, until="ingest")
             root = make_folder(Path(config.output.path), "output.path")
             with only_one(root / ".backfill.lock", f"another backfill writes {root}"):
-                left_out = _make(config, plan, say)
-                index_runs(root)
+                try:
+                    left_out = _make(config, plan, say)
+                finally:
+                    index_runs(root)
     if left_out:
         night, reason = min(left_out.items())
         raise MissingInputError(
@@ -177,7 +179,7 @@ def _issued(
     nights = [run.cutoff for run in plan.runs]
     chunks = (tuple(nights[at : at + CHUNK]) for at in range(0, len(nights), CHUNK))
     blocks = blocks_of(known.city, known.arrivals, chunks)
-    names = name_cells(plan.runs[0].config.grid, known.info.grid)
+    names = try_names(plan.runs[0].config.grid, known.info.grid)
     shared = known.city, known.info, names
     city, info, named = client.scatter([*shared], broadcast=True, hash=False)
 

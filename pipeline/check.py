@@ -12,6 +12,7 @@ from grids.snapshots import BRANCH, open_repository
 from pipeline.config import Config
 from pipeline.context.reading import read_table
 from pipeline.ingest.recipe import new_deliveries
+from pipeline.neighbourhoods import require_names
 from pipeline.place import make_grid, read_boundary, require_same_store
 from pipeline.plainly import plainly
 from pipeline.run import Run
@@ -49,6 +50,7 @@ def _findings(config: Config, now: datetime) -> dict[str, str]:
 def _place(config: Config) -> str:
     if config.grid.boundary:
         read_boundary(config.grid.boundary)
+        require_names(config.grid)
     over = config.grid.boundary or config.grid.bounds or "the incidents' own extent"
     return f"H3 resolution {config.grid.resolution} over {over}"
 

@@ -22,7 +22,7 @@ def runs(
     Example: hexcast runs configs/denver.yaml --last 28
     """
     from pipeline.load import load_config
-    from pipeline.published import HEAD, describe_runs
+    from pipeline.published import describe_runs
 
     found = describe_runs(load_config(config, out), last)
     if as_json:
@@ -31,13 +31,16 @@ def runs(
     if not found:
         typer.echo("no run is published yet: hexcast nightly makes one")
         return
-    for row in (HEAD, *found):
+    typer.echo(f"{'run':<15}{'made at':<18}{'MiB':>7}  issued")
+    for row in found:
         typer.echo(_line(row))
 
 
 def _line(row: dict[str, Any]) -> str:
-    size = row["mib"] if isinstance(row["mib"], str) else f"{row['mib']:.1f}"
-    return f"{row['run']:<15}{row['made']:<18}{size:>7}  {row['issued']}{row['remark']}"
+    made, size = (row["made"] or "")[:16], "" if row["mib"] is None else f"{row['mib']:.1f}"
+    issued = "; ".join(f"{target}: {what}" for target, what in row["issued"].items())
+    remarks = f" ({', '.join(row['remarks'])})" if row["remarks"] else ""
+    return f"{row['run']:<15}{made:<18}{size:>7}  {issued}{remarks}"
 
 
 def verify(

@@ -141,8 +141,9 @@ class Config(Section):
     @field_validator("shifts")
     @classmethod
     def _shifts_are_times(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            Shift.parse(name, text)
+        lengths = [Shift.parse(name, text).length for name, text in value.items()]
+        if max(lengths) < 3:  # where clocks change, shorter ones may not be there at all
+            raise ValueError("one shift at least must have three hours or more")
         return value
 
     @field_validator("groups")
@@ -226,6 +227,12 @@ class Config(Section):
     def fingerprint(self) -> str:
         """Names what decides a forecast: paths, limits, cluster and output are left out."""
         return _digest(self, {"cluster": True, "output": True, "quality": True, **_PATHS})
+
+    @cached_property
+    def model_fingerprint(self) -> str:
+        """Names what decides a model: as the fingerprint, without how forecasts are summed up."""
+        later = {"cluster", "output", "quality", "hotspot_share", "shifts"}
+        return _digest(self, {**dict.fromkeys(later, True), **_PATHS})
 
     @cached_property
     def store_fingerprint(self) -> str:

@@ -67,6 +67,6 @@ def publish_forecast(
     with stage(run.root) as folder:
         (folder / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
         with log.stage("layers"):
-            openers = write_layers(forecast, folder, run.config.output.formats)
+            write_layers(forecast, folder, run.config.output.formats)
         spent = {"seconds": log.seconds, "peak_mib": peak_mib()}
-        return publish(run.root, run.reference, folder, {**manifest, **spent}, openers)
+        return publish(run.root, run.reference, folder, {**manifest, **spent})

@@ -54,7 +54,7 @@ def _of_target(model: Mapping[str, Any]) -> Iterator[str]:
         f"The best baseline is {model['baseline']}."
     )
     fit = model.get("fit")
-    if fit:
+    if fit and "model" in (model.get("holdout") or {}):
         yield (
             f"Fitted on {fit['rows']:,} cell-hours of {fit['nights']:,} nights with "
             f"{fit['incidents']:,} incidents."
@@ -68,8 +68,9 @@ def _of_target(model: Mapping[str, Any]) -> Iterator[str]:
         )
         yield "\n".join(_table(held))
     if gain := model.get("gain_over_best"):
+        which = "it" if model["issued"].startswith("xgboost") else "the model, not issued,"
         yield (
-            f"Over the best baseline it gained {gain['gain']:.4f} nats per incident, 95 % "
+            f"Over the best baseline {which} gained {gain['gain']:.4f} nats per incident, 95 % "
             f"[{gain['low']:.4f}, {gain['high']:.4f}]."
         )
 

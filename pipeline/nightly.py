@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cluster.lazy import LazyCluster
+from forecasts.stac import index_runs
 from forecasts.store import run_name
 from grids.clock import latest_cutoff
 from pipeline.config import Config
@@ -61,6 +62,7 @@ def run_night(
     ):
         done = run.done() if until == "forecast" else None
         if done:
+            index_runs(run.root)  # which a night that was killed at its end has not done
             return Outcome(run.root / "runs" / run_name(run.reference), done, already_done=True)
         from pipeline.job import Job
         from pipeline.sources.recipe import make_source

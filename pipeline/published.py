@@ -6,44 +6,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forecasts.checking import faults_of, list_runs
-from forecasts.store import LATEST, run_names
+from forecasts.checking import faults_of, read_manifest
+from forecasts.store import LATEST, newest_run, run_names
 from pipeline.config import Config
 from pipeline.errors import DataError, MissingInputError
 
-HEAD = {"run": "run", "made": "made at", "mib": "MiB", "issued": "issued", "remark": ""}
-
 
 def describe_runs(config: Config, last: int) -> list[dict[str, Any]]:
-    """The newest runs, oldest first: name, when made, size, what was issued for every target."""
+    """The newest runs, oldest first: name, when made, MiB, what was issued for every target, and
+    remarks.
+    """
     root = Path(config.output.path)
-    newest = _target(root)
-    found = []
-    for name, manifest in list(list_runs(root))[-last:]:
-        if manifest is None:
-            row = {"made": "", "mib": 0.0, "issued": "damaged: its manifest cannot be read"}
-        else:
-            issued = (f"{model['target']}: {model['issued']}" for model in manifest["models"])
-            size = sum(file["bytes"] for file in manifest["files"].values())
-            row = {
-                "made": f"{manifest['made_at'][:16]}Z",
-                "mib": round(size / 2**20, 1),
-                "issued": "; ".join(issued),
-            }
-        found.append({"run": name, **row, "remark": _remark(config, manifest, name == newest)})
-    return found
+    newest = newest_run(root)
+    return [_described(config, root, name, name == newest) for name in run_names(root)[-last:]]
 
 
-def _remark(config: Config, manifest: Mapping[str, Any] | None, is_newest: bool) -> str:
+def _described(config: Config, root: Path, name: str, is_newest: bool) -> dict[str, Any]:
+    manifest = read_manifest(root / "runs" / name)
     remarks = [LATEST] if is_newest else []
-    if manifest and manifest["configuration"] != config.fingerprint:
+    if manifest is None:
+        return {"run": name, "made": None, "mib": None, "issued": {}, "remarks": ["damaged"]}
+    if manifest["configuration"] != config.fingerprint:
         remarks.append("another configuration")
-    return f" ({', '.join(remarks)})" if remarks else ""
-
-
-def _target(root: Path) -> str:
-    link = root / LATEST
-    return link.readlink().name if link.is_symlink() else ""
+    return {
+        "run": name,
+        "made": manifest["made_at"],
+        "mib": round(sum(file["bytes"] for file in manifest["files"].values()) / 2**20, 1),
+        "issued": {model["target"]: model["issued"] for model in manifest["models"]},
+        "remarks": remarks,
+    }
 
 
 def verify_runs(root: Path, name: str | None = None) -> dict[str, list[str]]:
@@ -52,11 +43,13 @@ def verify_runs(root: Path, name: str | None = None) -> dict[str, list[str]]:
     Raises MissingInputError where there is no such run.
     """
     known = run_names(root)
-    wanted = [_target(root) if name == LATEST else name] if name else known
+    wanted = [newest_run(root) if name == LATEST else name] if name else known
     if unknown := [each for each in wanted if each not in known]:
         newest = f", the newest is {known[-1]}" if known else ": hexcast nightly makes one"
         raise MissingInputError(f"{root} has no run {unknown[0] or LATEST}{newest}")
-    return {each: faults_of(root / "runs" / each) for each in wanted}
+    found = {each: faults_of(root / "runs" / each) for each in wanted if each}
+    there = set(run_names(root))  # a night that ran meanwhile may have pruned some
+    return {each: faults for each, faults in found.items() if each in there}
 
 
 def require_whole(found: Mapping[str, list[str]]) -> None:
@@ -65,5 +58,6 @@ def require_whole(found: Mapping[str, list[str]]) -> None:
     if broken:
         raise DataError(
             f"{len(broken)} of {len(found)} runs are not as published, the first {broken[0]}: "
-            f"{found[broken[0]][0]}; make them again: hexcast backfill --reprocess all"
+            f"{found[broken[0]][0]}; make them again: hexcast backfill CONFIG --from DAY --to DAY "
+            "--reprocess all"
         )

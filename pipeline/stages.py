@@ -19,7 +19,7 @@ from pipeline.issuing import make_forecast, publish_forecast
 from pipeline.job import Job, manifest_of
 from pipeline.learning.features import feature_names
 from pipeline.learning.model import Model, models_at
-from pipeline.neighbourhoods import name_cells
+from pipeline.neighbourhoods import try_names
 from pipeline.replay import RECENT, City, night_at
 from pipeline.silver import read_arrivals
 from pipeline.state import State, StateSpec
@@ -90,7 +90,7 @@ def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
 def _forecast(job: Job, info: CubeInfo, city: City, state: State, models: list[Model]) -> Forecast:
     since = job.cutoff - RECENT
     news = read_arrivals(job.store.silver, info.grid, info.categories, job.cutoff, since)
-    names = name_cells(job.config.grid, info.grid)
+    names = try_names(job.config.grid, info.grid)
     return make_forecast(job, info, night_at(city, state, news, ()), models, names)
 
 

@@ -124,6 +124,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         ({"horizon_days": 8}, "horizon_days: "),
         ({"hotspot_share": 1.0}, "hotspot_share: "),
         ({"shifts": {}}, "shifts: "),
+        ({"shifts": {"closing": "02:00-03:00"}}, "one shift at least must have three hours"),
         ({"shifts": {"late": "22:30-06:00"}}, "shift late is '22:30-06:00': write whole hours"),
         ({"source.start": "soon"}, "source.start: "),
         ({"source.format": "xlsx"}, "source.format: "),
@@ -259,6 +260,12 @@ def test_what_decides_a_forecast_changes_the_fingerprint(key: str) -> None:
     config = parse({key: (DECIDING | FORECASTING)[key]})
     assert config.fingerprint != parse().fingerprint
     assert (config.store_fingerprint != parse().store_fingerprint) == (key in DECIDING)
+
+
+def test_how_a_forecast_is_summed_up_decides_no_model() -> None:
+    for key in ("hotspot_share", "shifts"):
+        assert parse({key: FORECASTING[key]}).model_fingerprint == parse().model_fingerprint
+    assert parse({"model.rounds": 10}).model_fingerprint != parse().model_fingerprint
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The extra formats, each read by something that did not write it."""
 
+import codecs
 import gzip
 import json
 import xml.etree.ElementTree as ET
@@ -10,16 +11,19 @@ from typing import get_args
 import geopandas
 import numpy as np
 import pandas as pd
+import pyogrio
 import pytest
 import rasterio
 import shapely
-from forecast_cases import GRID, tiny_forecast
+from forecast_cases import GRID, counted, tiny_forecast
 from pmtiles.reader import MmapSource, Reader
 from rio_cogeo.cogeo import cog_validate
 
 from forecasts.exports import FORMATS, ZOOMS, write_exports
-from forecasts.layers import Layers, make_layers
+from forecasts.layers import Layers
 from forecasts.schema import Forecast
+from forecasts.writing import make_layers
+from grids.hexgrid import HexGrid
 from pipeline.config import Output
 
 
@@ -51,6 +55,7 @@ def test_only_what_is_asked_for_is_written(forecast, layers, tmp_path):
 
 
 def test_csv_has_the_hotspots_and_a_point_in_each(folder, layers):
+    assert (folder / "hotspots.csv").read_bytes().startswith(codecs.BOM_UTF8)  # for Excel
     found = pd.read_csv(folder / "hotspots.csv", parse_dates=["valid_start", "valid_end"])
     assert found["label"].tolist() == layers.hotspots["label"].tolist()
     assert (found["valid_start"] == layers.hotspots["valid_start"]).all()
@@ -104,6 +109,21 @@ def test_pmtiles_hold_the_grid_at_every_zoom(folder, name):
             assert name.encode() in gzip.decompress(tile)
 
 
+def test_no_cell_of_a_city_is_left_out_of_a_tile(forecast, tmp_path):
+    """All of one lies in a tile or two where the map is smallest."""
+    grid = HexGrid.from_extent(-105.1, 39.6, -104.8, 39.9, 9)
+    assert len(grid) > 5000
+    rates = np.random.default_rng(3).gamma(0.5, 0.1, (len(grid), 24))
+    targets = tuple(counted(name, rates, rates, "x") for name in ("all", "violent", "property"))
+    wide = replace(forecast, grid=grid, targets=targets, neighbourhoods=())
+    write_exports(wide, make_layers(wide), tmp_path, ("pmtiles",))
+    found = pyogrio.read_dataframe(
+        tmp_path / "shifts.pmtiles", ZOOM_LEVEL=ZOOMS["MINZOOM"], read_geometry=False
+    )
+    assert set(found["hex_id"]) == set(grid.hex_ids)
+    assert set(found["shift"]) == {"day", "evening", "night"}
+
+
 def tile_of(lat: float, lon: float, zoom: int) -> tuple[int, int]:
     """Column and row of the tile that holds a point, in Web Mercator."""
     across = 2**zoom
@@ -121,7 +141,9 @@ def test_geotiff_is_cloud_optimised_and_has_every_hour(folder, forecast, target)
         assert (raster.count, raster.crs.to_epsg()) == (24, 4326)
         assert raster.descriptions[14] == "2024-09-01 14:00 -06:00"
         assert raster.tags(15)["valid_start"] == "2024-09-01T20:00:00+00:00"
+        assert raster.tags(15)["lead_hours"] == "14"
         assert raster.tags()["run_id"] == forecast.run_id
+        assert {"reference_time", "as_of", "model"} <= raster.tags().keys()
         lat, lon = GRID.centroids
         values = np.array(list(raster.sample(zip(lon, lat, strict=True))))
         found = raster.read(1)

@@ -148,7 +148,7 @@ def test_a_shift_is_the_sum_of_its_hours(forecast, frame, shifts):
     assert cell["shift"].tolist() == ["night", "day", "evening", "night"]
     assert cell["hours"].tolist() == [6, 8, 8, 2]
     assert cell["lead_hours"].tolist() == [0, 6, 14, 22]
-    assert cell["valid_local"].tolist()[2] == "2024-09-01 14:00-22:00 -06:00"
+    assert cell["valid_local"].tolist()[2] == "2024-09-01 14:00 -06:00 to 2024-09-01 22:00"
     hours = frame[(frame["hex_id"] == GRID.hex_ids[3]) & frame["lead_hours"].between(14, 21)]
     evening = cell.iloc[2]
     assert evening["valid_start"] == hours["valid_start"].min()

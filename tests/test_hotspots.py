@@ -87,7 +87,8 @@ def test_the_interval_is_of_a_districts_shift():
 def test_labels_say_it_in_words(frame):
     row = frame.iloc[0]
     assert row["name"] in ("1 West End", "1 Five Points")
-    assert row["label"].startswith(f"1. {row['neighbourhood']}, night: ")
+    assert row["label"].startswith(f"1. {row['neighbourhood']}, night (Sun 00:00-06:00): ")
+    assert frame.loc[frame["rank"] == 1, "label"].is_unique
     assert f"{row['expected']:.0f} incidents expected (all; 90 %: {row['low']} to " in row["label"]
     assert row["label"].endswith(" % of its area")
 

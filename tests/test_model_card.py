@@ -26,7 +26,7 @@ MANIFEST: dict[str, Any] = {
             "made_from": "2024-08-28T06:00:00+00:00",
             "fit": {"rows": 1000, "nights": 90, "incidents": 120},
             "holdout_nights": ["2024-08-01T06:00:00+00:00", "2024-08-14T06:00:00+00:00"],
-            "holdout": {"blend": {"incidents": 77, **SCORES}},
+            "holdout": {name: {"incidents": 77, **SCORES} for name in ("blend", "model")},
             "gain_over_best": {"gain": -0.001, "low": -0.01, "high": 0.008},
         },
         {
@@ -34,6 +34,7 @@ MANIFEST: dict[str, Any] = {
             "issued": "baseline rate",
             "baseline": "rate",
             "made_from": "2024-08-28T06:00:00+00:00",
+            "fit": {"rows": 3, "nights": 2, "incidents": 1},
         },
     ],
 }
@@ -46,8 +47,10 @@ def test_a_card_names_what_was_issued_and_how_it_did() -> None:
     assert "1,000 cell-hours of 90 nights with 120 incidents" in card
     assert "2 nights, 2024-08-01 to 2024-08-14, 77 incidents" in card
     assert "| blend | -1,234.5000 | 0.0310 | 0.1400 | - |" in card
-    assert "gained -0.0010 nats per incident, 95 % [-0.0100, 0.0080]" in card
+    assert "Over the best baseline the model, not issued, gained -0.0010 nats per " in card
+    assert "95 % [-0.0100, 0.0080]" in card
     assert "## violent\n\nIssued: **baseline rate**" in card
+    assert card.count("Fitted on") == 1, "no model was fitted for the second"
 
 
 def test_what_was_let_in_by_name_is_said() -> None:

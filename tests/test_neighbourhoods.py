@@ -9,7 +9,7 @@ from forecast_cases import GRID
 
 from pipeline.config import GridConfig
 from pipeline.errors import ConfigError
-from pipeline.neighbourhoods import name_cells
+from pipeline.neighbourhoods import name_cells, require_names, try_names
 
 WEST, MIDDLE, EAST = -104.9995, -104.98, -104.97
 
@@ -49,9 +49,22 @@ def test_a_column_that_was_asked_for_must_be_there(tmp_path):
         name_cells(GridConfig(boundary=path, names="nbhd"), GRID)
 
 
-def test_a_part_without_a_name_gives_none(tmp_path):
-    path = boundary(tmp_path, name=["West End", None])
-    assert set(name_cells(GridConfig(boundary=path), GRID)) == {"West End"}
+@pytest.mark.parametrize("other", [None, "Denver"])
+def test_one_name_tells_no_place_from_another(tmp_path, other):
+    path = boundary(tmp_path, name=["Denver", other])
+    assert name_cells(GridConfig(boundary=path), GRID) == ()
+
+
+def test_no_night_fails_for_a_name(tmp_path, caplog):
+    path = boundary(tmp_path, title=["a", "b"])
+    with pytest.raises(ConfigError):
+        require_names(GridConfig(boundary=path, names="nbhd"))
+    assert try_names(GridConfig(boundary=path, names="nbhd"), GRID) == ()
+    Path(path).write_text("no vector file")
+    assert try_names(GridConfig(boundary=path), GRID) == ()
+    assert [record.message.split(":")[0] for record in caplog.records] == [
+        "without neighbourhoods"
+    ] * 2
 
 
 def test_without_names_there_are_none(tmp_path):

@@ -11,8 +11,8 @@ from qgis_process import run_qgis
 
 from forecasts.frames import hours_frame
 from forecasts.geopackage import write_geopackage
-from forecasts.layers import make_layers
 from forecasts.style import COLOURS, class_breaks
+from forecasts.writing import make_layers
 
 pytestmark = pytest.mark.qgis
 

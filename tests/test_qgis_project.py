@@ -11,6 +11,7 @@ from forecast_cases import GRID, tiny_forecast
 from matplotlib.image import imread
 from qgis_process import run_qgis
 
+from forecasts.store import publish, stage
 from forecasts.writing import write_layers
 
 pytestmark = pytest.mark.qgis
@@ -53,11 +54,18 @@ for hour in hours:
     job.renderedImage().save("%s/%d.png" % (pictures, hour))
     errors.extend(error.message for error in job.errors())
 
+# As somebody's own project: made of the definition, saved, and opened the next morning.
 other = QgsProject()
 loaded = QgsLayerDefinition.loadLayerDefinition(
     folder + "/hotspots.qlr", other, other.layerTreeRoot()
 )
+mine = folder + "/mine/mine.qgz"
+other.write(mine)
+again = QgsProject()
+again.read(mine)
+saved = [layer.source() for layer in again.mapLayers().values()]
 said = {
+    "saved": saved,
     "read": read,
     "title": project.title(),
     "crs": project.crs().authid(),
@@ -72,7 +80,10 @@ said = {
     "crss": sorted({layer.crs().authid() for layer in layers.values()}),
     "temporal": {n: layer.temporalProperties().isActive() for n, layer in layers.items()},
     "renderers": {name: layer.renderer().type() for name, layer in layers.items()},
-    "shown": {name: shown(layers[name]) for name in ("hours", "shifts", "hotspots")},
+    "shown": {name: shown(layer) for name, layer in layers.items()
+              if layer.temporalProperties().isActive()},
+    "shifts": {name: sorted({row["shift"] for row in layer.getFeatures()})
+               for name, layer in layers.items() if "shift" in layer.source()},
     "legend": [[rule.label(), rule.active(), [child.label() for child in rule.children()]]
                for rule in layers["hotspots"].renderer().rootRule().children()],
     "labelled": layers["hotspots"].labelsEnabled(),
@@ -97,28 +108,47 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def seen(forecast, pictures, tmp_path_factory) -> dict:
-    """What QGIS says of a run that was written in one folder and moved to another."""
-    written = tmp_path_factory.mktemp("written") / "run"
-    written.mkdir()
-    write_layers(forecast, written)
+    """What QGIS says of the newest run's files in a city's folder that was moved."""
+    root = tmp_path_factory.mktemp("written") / "city"
+    with stage(root) as folder:
+        write_layers(forecast, folder)
+        publish(root, forecast.reference_time, folder, {})
     moved = tmp_path_factory.mktemp("moved") / "a run, elsewhere"
-    shutil.move(written, moved)
+    shutil.move(root, moved)
+    (moved / "mine").mkdir()
     return run_qgis(PROBE, str(moved), str(pictures), json.dumps(HOURS))
+
+
+SHIFT_LAYERS = ["day 06-14", "evening 14-22", "night 22-06"]
+LAYERS = ["hotspots", *SHIFT_LAYERS, "hours", "cells"]
 
 
 def test_both_open_and_every_layer_is_valid(seen):
     assert seen["read"]
     assert seen["loaded"]
-    assert seen["valid"] == dict.fromkeys(("hotspots", "shifts", "hours", "cells"), True)
-    assert {name for name, (valid, _) in seen["definition"].items() if valid} == set(seen["valid"])
+    assert seen["valid"] == dict.fromkeys(LAYERS, True)
+    assert {name for name, (valid, _) in seen["definition"].items() if valid} == set(LAYERS)
     assert seen["rows"]["hours"] == 24 * len(GRID)
-    assert seen["rows"]["shifts"] == 4 * len(GRID)
     assert seen["errors"] == []
 
 
+def test_every_shift_is_a_layer_of_its_own(seen):
+    assert {name: seen["shifts"][name] for name in SHIFT_LAYERS} == {
+        name: [name.split()[0]] for name in SHIFT_LAYERS
+    }
+    assert seen["rows"]["day 06-14"] == len(GRID)
+    assert seen["rows"]["night 22-06"] == 2 * len(GRID)  # of two dates
+
+
 def test_paths_are_relative(seen):
-    names = ("cells", "hotspots", "hours", "shifts")
-    assert seen["sources"] == [f"./forecast.gpkg|layername={name}" for name in names]
+    assert len(seen["sources"]) == len(LAYERS)
+    assert all(source.startswith("./forecast.gpkg|layername=") for source in seen["sources"])
+
+
+def test_an_own_project_keeps_the_path_that_never_changes(seen):
+    """Not that of the run which it led to."""
+    assert len(seen["saved"]) == len(LAYERS)
+    assert all("/a run, elsewhere/forecast.gpkg|" in source for source in seen["saved"])
 
 
 def test_the_controller_steps_through_the_horizon(seen):
@@ -126,17 +156,14 @@ def test_the_controller_steps_through_the_horizon(seen):
     assert seen["step"] == [1, "hours"]
     assert seen["animated"] == 1
     assert (seen["crs"], seen["crss"]) == ("EPSG:4326", ["EPSG:4326"])
-    wanted = {"hotspots": True, "shifts": True, "hours": True, "cells": False}
+    wanted = {name: name != "cells" for name in LAYERS}
     assert seen["temporal"] == wanted
     assert {name: active for name, (_, active) in seen["definition"].items()} == wanted
 
 
 def test_the_legend_is_ready(seen):
     assert seen["title"] == "denver Sun 2024-09-01 00:00"
-    ticked = {
-        name: name in ("hotspots", "hours") for name in ("hotspots", "shifts", "hours", "cells")
-    }
-    assert seen["tree"] == [list(each) for each in ticked.items()]
+    assert seen["tree"] == [[name, name in ("hotspots", "hours")] for name in LAYERS]
     ranks = ["rank 1 to 5", "rank 6 to 15", "others"]
     assert seen["legend"] == [["all", True, ranks], ["violent", False, ranks]]
     assert (seen["labelled"], seen["label"]) == (True, "name")
@@ -144,9 +171,9 @@ def test_the_legend_is_ready(seen):
 
 def test_every_frame_shows_its_hour_and_its_shift(seen):
     assert seen["shown"]["hours"] == [[lead] for lead in range(24)]
-    by_shift = [[0]] * 6 + [[6]] * 8 + [[14]] * 8 + [[22]] * 2
-    assert seen["shown"]["shifts"] == by_shift
-    assert seen["shown"]["hotspots"] == by_shift
+    assert seen["shown"]["hotspots"] == [[0]] * 6 + [[6]] * 8 + [[14]] * 8 + [[22]] * 2
+    assert seen["shown"]["evening 14-22"] == [[]] * 14 + [[14]] * 8 + [[]] * 2
+    assert seen["shown"]["night 22-06"] == [[0]] * 6 + [[]] * 16 + [[22]] * 2
 
 
 def test_what_is_drawn_changes_with_the_hour(seen, pictures):

@@ -22,6 +22,15 @@ def spans(as_of, zone=DENVER, shifts=SHIFTS):
 def test_a_shift_is_read_from_text():
     assert Shift.parse("late", "22:00-06:00") == Shift("late", time(22), time(6))
     assert Shift.parse("all day", "00:00-24:00") == Shift("all day", time(0), time(0))
+    lengths = {"22:00-06:00": 8, "00:00-24:00": 24, "06:00-06:00": 24, "13:00-14:00": 1}
+    assert {text: Shift.parse("x", text).length for text in lengths} == lengths
+    assert Shift.parse("late", "22:00-06:00").label == "late 22-06"
+
+
+@pytest.mark.parametrize("name", ["", " ", "late ", "one\ntwo"])
+def test_a_shift_has_a_name(name):
+    with pytest.raises(ValueError, match="give it a name"):
+        Shift.parse(name, "22:00-06:00")
 
 
 @pytest.mark.parametrize("text", ["22-06", "22:30-06:00", "24:00-06:00", "25:00-01:00", "", "day"])
@@ -36,7 +45,8 @@ def test_from_six_in_the_morning_three_shifts_tile_the_day():
         *(("day", 8), ("evening", 8), ("night", 8))
     ]
     assert (found[0].first, found[-1].stop) == (hours.start, hours.stop)
-    assert found[2].local(DENVER) == "2024-09-01 22:00-06:00 -06:00"
+    assert found[2].local(DENVER) == "2024-09-01 22:00 -06:00 to 2024-09-02 06:00"
+    assert found[2].clock(DENVER) == "Sun 22:00-06:00"
 
 
 def test_shifts_may_overlap_or_leave_hours_out():

@@ -80,7 +80,7 @@ def test_an_item_says_what_is_forecast_and_from_when(catalogue: pystac.Collectio
     first = next(iter(catalogue.get_items()))
     said = first.properties
     assert said["forecast:reference_datetime"] == "2024-09-01T06:00:00Z"
-    assert (said["forecast:horizon"], said["forecast:duration"]) == ("PT24H", "PT24H")
+    assert (said["forecast:horizon"], said["forecast:duration"]) == ("PT0H", "PT24H")
     assert said["end_datetime"] == "2024-09-02T06:00:00Z"
     assert said["hexcast:targets"] == ["all", "violent"]
     assert first.stac_extensions[0].startswith("https://stac-extensions.github.io/forecast/")
@@ -95,6 +95,16 @@ def test_what_is_pruned_is_linked_no_more(published: Path, tmp_path: Path) -> No
     index_runs(root)
     items = pystac.read_file(str(root / COLLECTION)).get_items()
     assert [each.id for each in items] == ["st-louis-20240902T0600Z"]
+
+
+def test_a_damaged_item_ends_no_night(published: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(published, tmp_path / "copy", symlinks=True))
+    newest = root / "runs" / "20240902T0600Z" / "item.json"
+    newest.chmod(0o644)
+    newest.write_text("{")
+    index_runs(root)
+    items = pystac.read_file(str(root / COLLECTION)).get_items()
+    assert [each.id for each in items] == ["st-louis-20240901T0600Z"]
 
 
 def test_a_store_without_runs_has_no_collection(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from forecast_cases import tiny_forecast
+from forecast_cases import GRID, tiny_forecast
 
-from forecasts.layers import Layers, make_layers
+from forecasts.layers import Layers
 from forecasts.validation import validate
+from forecasts.writing import make_layers
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_an_hour_may_not_be_left_out(layers):
 
 
 def test_validate_wants_every_target(layers):
-    with pytest.raises(ValueError, match=r"missing \['property_yearly'"):
+    with pytest.raises(ValueError, match=r"missing \['property_baseline'"):
         validate(replace(layers, targets=("all", "violent", "property")))
 
 
@@ -98,7 +99,11 @@ def test_validate_wants_every_target(layers):
         ("hotspots", "share", 1.5, "share is not from 0 to 1"),
         ("hotspots", "low", 999, "low is above high"),
         ("hotspots", "expected", 0.0, "expects more than a better"),
+        ("hotspots", "area_km2", -1.0, "area_km2 is negative"),
+        ("hotspots", "baseline", np.inf, "baseline is infinite"),
         ("cells", "all_yearly", np.nan, "column all_yearly lacks 1 values"),
+        ("cells", "all_yearly", -1.0, "all_yearly is negative"),
+        ("cells", "hex_id", GRID.hex_ids[1], "hex_id repeats"),
     ],
 )
 def test_every_layer_is_looked_at(layers, layer, column, value, message):

@@ -3,6 +3,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,16 +16,18 @@ import pyarrow.parquet as pq
 import pyogrio
 import pytest
 import shapely
-from forecast_cases import GRID, counted, tiny_forecast
+from forecast_cases import DENVER, GRID, SHIFTS, counted, tiny_forecast
 
+from forecasts.exports import FORMATS
 from forecasts.frames import hours_frame
 from forecasts.geopackage import write_geopackage
-from forecasts.layers import Layers, make_layers
+from forecasts.layers import Layers
 from forecasts.schema import Forecast
+from forecasts.shifts import Shift
 from forecasts.style import class_breaks, class_labels, colours
-from forecasts.writing import PARQUET, write_geoparquet, write_layers
+from forecasts.writing import PARQUET, make_layers, write_geoparquet, write_layers
 from grids.hexgrid import HexGrid
-from grids.hours import HourRange
+from grids.hours import HourRange, horizon
 
 
 @pytest.fixture(scope="module")
@@ -239,11 +242,61 @@ def test_write_layers_writes_every_file(tmp_path, forecast, layers):
     write_layers(forecast, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
         *PARQUET.values(),
-        *("forecast.gpkg", "hotspots.qlr", "hotspots.qgz", "map.png"),
+        *("forecast.gpkg", "hotspots.qlr", "hotspots.qgz", "map.png", "item.json"),
     }
     for name, file in PARQUET.items():
         found = geopandas.read_parquet(tmp_path / file)
         assert_same_values(found, layers.named()[name])
+
+
+ODD = 'Saint-Élie & <O\'Neill> "Hill"'
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shifts": (Shift.parse('fort & "late" d\'été', "18:00-02:00"), *SHIFTS)},  # overlapping
+        {"neighbourhoods": (ODD,) * len(GRID)},
+        {"hotspot_share": 1.0},
+    ],
+    ids=["shifts", "names", "all hot"],
+)
+def test_whatever_a_city_is_called_reads_back(changes, forecast, tmp_path):
+    odd = replace(forecast, **changes)
+    layers = make_layers(odd)
+    write_layers(odd, tmp_path, FORMATS)
+    for name, frame in layers.named().items():
+        assert_same_values(pyogrio.read_dataframe(tmp_path / "forecast.gpkg", layer=name), frame)
+    kml = pyogrio.read_dataframe(tmp_path / "hotspots.kml")
+    assert kml["Name"].tolist() == layers.hotspots["name"].tolist()
+    assert kml["shift"].tolist() == layers.hotspots["shift"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("as_of", "days"),
+    [
+        (datetime(2024, 3, 9, 13, tzinfo=UTC), 1),  # 23 hours
+        (datetime(2024, 11, 2, 12, tzinfo=UTC), 1),  # 25
+        (datetime(2024, 9, 1, 6, tzinfo=UTC), 7),
+    ],
+)
+def test_horizons_of_other_lengths_are_layers(as_of, days, tmp_path):
+    hours = horizon(as_of, DENVER, days)
+    rates = np.full((len(GRID), len(hours)), 0.1)
+    targets = (counted("all", rates, rates, "uniform"),)
+    layers = make_layers(replace(tiny_forecast(), as_of=as_of, hours=hours, targets=targets))
+    shifts = layers.shifts.groupby("hex_id")["hours"].sum()
+    assert set(shifts) == {len(hours)}
+    assert len(layers.hotspots.drop_duplicates("valid_start")) == len(layers.shifts) / len(GRID)
+
+
+def test_a_city_of_one_cell_has_all_its_files(tmp_path, forecast):
+    one = HexGrid(9, GRID.cells[:1])
+    rates = np.full((1, 24), 0.1)
+    targets = (counted("all", rates, rates, "uniform"),)
+    small = replace(forecast, grid=one, targets=targets, neighbourhoods=())
+    write_layers(small, tmp_path, FORMATS)
+    assert pyogrio.read_info(tmp_path / "forecast.gpkg", layer="hotspots")["features"] == 4
 
 
 def test_classes_are_quantiles():

@@ -52,13 +52,15 @@ def make_rivals(
     """
     config = known.config
     features = feature_names(known.city.context)
-    kept = [find_model(root, t, config.fingerprint, refit, 1, features) for t in config.targets]
+    kept = [
+        find_model(root, t, config.model_fingerprint, refit, 1, features) for t in config.targets
+    ]
     found = {model.target: model for model in kept if model is not None and model.cutoff == refit}
     missing = [target for target in config.targets if target not in found]
     if missing:
         of_cell = districts.of_cell
         for model in train_at(known, refit, missing, of_cell, cluster, _require_history):
-            save_model(root, model, config.fingerprint)
+            save_model(root, model, config.model_fingerprint)
             found[model.target] = model
     return [rivals_of(found[target]) for target in config.targets]
 

@@ -75,7 +75,7 @@ def score_beside(
     assert np.array_equal(info.grid.cells, demo.grid.cells), "the store is of another demo city"
     place = make_city(config, info)
     age, features = config.model.retrain_days, feature_names(place.context)
-    model = find_model(store.models, target, config.fingerprint, cutoff, age, features)
+    model = find_model(store.models, target, config.model_fingerprint, cutoff, age, features)
     assert model is not None, "a night without model is not published"
     nights = [datetime.fromisoformat(text) for text in model.record["holdout_nights"]]
     known = read_arrivals(store.silver, info.grid, info.categories, model.cutoff)

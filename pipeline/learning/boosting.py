@@ -66,7 +66,7 @@ def boosting_at(config: Config, cutoff: datetime) -> Boosting:
     Searches that are not done, or made with other features or another configuration, do not count.
     """
     folder = Store(config.output.path).tuning
-    for path in sorted(folder.glob(f"[0-9]*-{config.fingerprint}.json"), reverse=True):
+    for path in sorted(folder.glob(f"[0-9]*-{config.model_fingerprint}.json"), reverse=True):
         if path.name.split("-")[0] <= tag_of(cutoff):
             tuning = json.loads(path.read_text())
             if tuning["finished"] and is_current(tuning):
@@ -76,7 +76,7 @@ def boosting_at(config: Config, cutoff: datetime) -> Boosting:
 
 def tuning_path(config: Config, cutoff: datetime) -> Path:
     """Where a search from what was known at ``cutoff`` is kept."""
-    return Store(config.output.path).tuning / f"{tag_of(cutoff)}-{config.fingerprint}.json"
+    return Store(config.output.path).tuning / f"{tag_of(cutoff)}-{config.model_fingerprint}.json"
 
 
 def is_current(tuning: Mapping[str, Any]) -> bool:

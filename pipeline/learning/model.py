@@ -188,7 +188,7 @@ def models_at(
     ``make``: from names of targets to models of them at the cutoff, which are kept; ``load``: as
     of find_model.
     """
-    name = config.fingerprint
+    name = config.model_fingerprint
     found = {
         target: find_model(root, target, name, cutoff, config.model.retrain_days, features, load)
         for target in config.targets

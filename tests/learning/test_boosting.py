@@ -104,5 +104,5 @@ def test_another_configuration_has_searches_of_its_own(config: Config) -> None:
     keep(config, midnight(100))
     fewer = config.model.model_copy(update={"rounds": 10})
     other = config.model_copy(update={"model": fewer})
-    other.__dict__.pop("fingerprint", None)
+    other.__dict__.pop("model_fingerprint", None)
     assert boosting_at(other, midnight(100)).tuning is None

@@ -138,7 +138,7 @@ def test_a_model_is_made_with_what_was_found_and_keeps_its_history(config: Confi
     for cutoff in (midnight(109), CUTOFF):
         run_night(config, NOW, cutoff, until="train", fetch=False)
         root = Path(config.output.path) / "models"
-        made[cutoff] = find_model(root, "violent", config.fingerprint, cutoff, 1)
+        made[cutoff] = find_model(root, "violent", config.model_fingerprint, cutoff, 1)
     before, after = made.values()
     assert before is not None
     assert after is not None

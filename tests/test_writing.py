@@ -1,6 +1,8 @@
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -97,6 +99,17 @@ def test_geoparquet_metadata(parquet):
     assert chunk.compression == "ZSTD"
     times = [file.schema_arrow.field(name).type for name in ("valid_start", "valid_end", "as_of")]
     assert [str(kind) for kind in times] == ["timestamp[us, tz=UTC]"] * 3
+
+
+@pytest.mark.parametrize("file", PARQUET.values())
+def test_a_validator_of_others_finds_nothing_to_say(file, forecast, layers, tmp_path):
+    write_geoparquet(layers.named()[{v: k for k, v in PARQUET.items()}[file]], tmp_path / file)
+    command = [Path(sys.executable).with_name("geoparquet-validator"), "check", tmp_path / file]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    results = [line.split()[0] for line in said.splitlines() if "/conf/" in line]
+    assert results.count("PASS") >= 20
+    assert set(results) <= {"PASS", "skip"}
+    assert said.count(": conformant") >= 3
 
 
 def row_group_boxes(metadata):

@@ -201,7 +201,8 @@ def section(found: dict[str, Any]) -> str:
         "places and finding their cells in H3, which ours does once, when it ingests. Ours counts "
         "revisions as well and makes the decayed state, whose bytes are in those of its cube. "
         "pandas and DuckDB group, and Zarr writes their dense shards, empty chunks included, "
-        "since that is quicker. MiB: of the largest process (ours: driver, worker)."
+        "since that is quicker. MiB: of the largest process (ours: driver, worker); *cube "
+        "alone*'s hold the state that was made before, too."
     )
     head = "| | incidents | cells | seconds | of the look-up | of pandas | MiB | MiB of the cube |"
     rows = [

@@ -33,6 +33,7 @@ from pipeline.learning.model import Load, Model, load_model, models_at
 from pipeline.learning.past import train_at
 from pipeline.locks import make_folder, only_one
 from pipeline.log import StageLog
+from pipeline.mirroring import mirror
 from pipeline.neighbourhoods import try_names
 from pipeline.night import Night
 from pipeline.nightly import check_cutoff, run_night
@@ -124,6 +125,9 @@ def run_backfill(
                     left_out = _make(config, plan, say)
                 finally:
                     index_runs(root)
+                for run in plan.runs:
+                    if run.cutoff in plan.wanted and run.cutoff not in left_out:
+                        mirror(run)
     if left_out:
         night, reason = min(left_out.items())
         raise MissingInputError(

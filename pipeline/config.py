@@ -78,11 +78,15 @@ class ModelConfig(Section):
 
 
 class Output(Section):
-    """Where the store and the layers go, how many days of runs are kept, and extra formats."""
+    """Where the store and the layers go, how many days of runs are kept, and extra formats.
+
+    ``mirror``: folder or address where published runs are put, too.
+    """
 
     path: ConfigPath
     keep_days: int = Field(default=365, ge=1)
     formats: tuple[Literal["csv", "geojson", "geotiff", "kml", "pmtiles"], ...] = ()
+    mirror: ConfigPath | None = None
 
     @field_validator("path")
     @classmethod

@@ -19,6 +19,7 @@ from grids.clock import latest_cutoff
 from pipeline.config import Config
 from pipeline.errors import ConfigError, MissingInputError
 from pipeline.log import StageLog
+from pipeline.mirroring import mirror
 from pipeline.plainly import plainly
 from pipeline.run import Run
 
@@ -63,6 +64,7 @@ def run_night(
         done = run.done() if until == "forecast" else None
         if done:
             index_runs(run.root)  # which a night that was killed at its end has not done
+            mirror(run)
             return Outcome(run.root / "runs" / run_name(run.reference), done, already_done=True)
         from pipeline.job import Job
         from pipeline.sources.recipe import make_source

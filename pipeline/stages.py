@@ -19,6 +19,7 @@ from pipeline.issuing import make_forecast, publish_forecast
 from pipeline.job import Job, manifest_of
 from pipeline.learning.features import feature_names
 from pipeline.learning.model import Model, models_at
+from pipeline.mirroring import mirror
 from pipeline.neighbourhoods import try_names
 from pipeline.replay import RECENT, City, night_at
 from pipeline.silver import read_arrivals
@@ -98,5 +99,6 @@ def _publish(job: Job, forecast: Forecast, manifest: dict[str, Any]) -> tuple[Pa
     run = publish_forecast(job, forecast, job.log, manifest, job.cluster.peak_mib)
     prune(job.root, job.config.output.keep_days, spare=run.name)
     index_runs(job.root)
+    mirror(job)
     expire_nights(job.store.cube, job.config.output.keep_days, job.now)
     return run, job.done() or manifest

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 from distributed import Client
 from hypothesis import HealthCheck, settings
+from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 from tiny import BOX, City, make_config
 from workers import in_process
 
@@ -64,3 +67,21 @@ def grid() -> HexGrid:
 def cluster(client: Client) -> dict[str, str]:
     """The session's scheduler, as a configuration names one."""
     return {"kind": "address", "address": client.scheduler.address}
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    """A bucket named city of a server on this machine; its client."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "nobody")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="city")
+    S3FileSystem.clear_instance_cache()  # they know the last server's address
+    yield client
+    client.close()
+    server.stop()

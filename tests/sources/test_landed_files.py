@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import boto3
 import pandas as pd
 import pytest
-from moto.server import ThreadedMotoServer
 from tiny import make_config
 from webfile import (
     CSV,
@@ -43,22 +40,6 @@ def test_a_file_source_reads_what_is_landed(server, files, tmp_path, landing):
     assert set(rows["_delivery"]) == {f"{server.url}/all.zip"}
     source.release(source.deliveries(), landing)
     assert not list(landing.iterdir())
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "nobody")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="city")
-    yield client
-    client.close()
-    server.stop()
 
 
 def test_a_bucket_is_read_like_any_other_place(bucket, tmp_path, landing):

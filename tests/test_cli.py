@@ -81,7 +81,7 @@ def test_a_night_and_its_stages(
     assert run(monkeypatch, "nightly", city, "--as-of", at, "--json") == 0
     assert json.loads(capfd.readouterr().out)["as_of"] == midnight(110).isoformat()
     assert run(monkeypatch, "runs", city) == 0
-    assert f"{run_folder.name}  " in capfd.readouterr().out
+    assert f"\n{run_folder.name} " in capfd.readouterr().out
     assert run(monkeypatch, "verify", city, "--run", "latest") == 0
     assert capfd.readouterr().out == f"{run_folder.name}  as published\n"
     again = loaded_by("nightly", str(city), "--as-of", at)

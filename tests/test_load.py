@@ -33,7 +33,8 @@ def test_an_unknown_key_names_its_path_and_the_nearest(key: str, near: str) -> N
 
 
 def test_a_key_like_no_other_shows_the_choice() -> None:
-    assert "output.zzz: unknown key: use one of formats, keep_days, mirror, path" in refusal({"output.zzz": 1})
+    choice = "output.zzz: unknown key: use one of formats, keep_days, mirror, path"
+    assert choice in refusal({"output.zzz": 1})
 
 
 @pytest.mark.parametrize(

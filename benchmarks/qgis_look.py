@@ -14,6 +14,7 @@ from time import perf_counter
 
 from qgis.core import (
     QgsApplication,
+    QgsCoordinateTransform,
     QgsDateTimeRange,
     QgsMapRendererParallelJob,
     QgsMapSettings,
@@ -41,7 +42,9 @@ def draw(project, lead):
     nodes = project.layerTreeRoot().findLayers()
     settings.setLayers([node.layer() for node in nodes if node.isVisible()])
     settings.setDestinationCrs(project.crs())
-    settings.setExtent(project.viewSettings().defaultViewExtent())
+    view = project.viewSettings().defaultViewExtent()
+    to_project = QgsCoordinateTransform(view.crs(), project.crs(), project)
+    settings.setExtent(to_project.transformBoundingBox(view))
     settings.setOutputSize(QSize(SIZE, SIZE))
     settings.setBackgroundColor(QColor("white"))
     settings.setIsTemporal(True)

@@ -25,6 +25,7 @@ from forecasts.style import default_styles
 
 GEOPACKAGE, LAYER_DEFINITION, PROJECT = FRONT
 SHOWN = ("hotspots", "hours")  # of the layers; the others are ticked in the legend when wanted
+WEB_MERCATOR = "EPSG:3857"  # of the project: degrees would stretch a city, and base maps are in it
 _CHECKED = {True: "Qt::Checked", False: "Qt::Unchecked"}
 _DOCTYPE = "<!DOCTYPE {} PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 
@@ -90,18 +91,18 @@ def _map_layer(id_: str, name: str, source: str, style: str) -> ET.Element:
     return layer
 
 
-def _crs(tag: str) -> ET.Element:
+def _crs(tag: str, code: str = CRS) -> ET.Element:
     element = ET.Element(tag)
     system = ET.SubElement(element, "spatialrefsys")
-    ET.SubElement(system, "wkt").text = pyproj.CRS(CRS).to_wkt()
-    ET.SubElement(system, "authid").text = CRS
+    ET.SubElement(system, "wkt").text = pyproj.CRS(code).to_wkt()
+    ET.SubElement(system, "authid").text = code
     return element
 
 
 def _project(forecast: Forecast, tree: ET.Element, maps: list[ET.Element]) -> ET.Element:
     project = ET.Element("qgis", version="3.22.16", projectname=_title(forecast))
     ET.SubElement(project, "title").text = _title(forecast)
-    project.append(_crs("projectCrs"))
+    project.append(_crs("projectCrs", WEB_MERCATOR))
     project.append(tree)
     project.append(_wrapped("projectlayers", maps))
     order = ET.SubElement(project, "layerorder")

@@ -43,7 +43,9 @@ for hour in hours:
     settings_ = QgsMapSettings()
     settings_.setLayers([node.layer() for node in nodes if node.isVisible()])
     settings_.setDestinationCrs(project.crs())
-    settings_.setExtent(project.viewSettings().defaultViewExtent())
+    view = project.viewSettings().defaultViewExtent()
+    to_project = QgsCoordinateTransform(view.crs(), project.crs(), project)
+    settings_.setExtent(to_project.transformBoundingBox(view))
     settings_.setOutputSize(QSize(600, 600))
     settings_.setBackgroundColor(QColor("white"))
     settings_.setIsTemporal(True)
@@ -155,7 +157,7 @@ def test_the_controller_steps_through_the_horizon(seen):
     assert seen["span"] == ["2024-09-01T06:00:00Z", "2024-09-02T06:00:00Z"]
     assert seen["step"] == [1, "hours"]
     assert seen["animated"] == 1
-    assert (seen["crs"], seen["crss"]) == ("EPSG:4326", ["EPSG:4326"])
+    assert (seen["crs"], seen["crss"]) == ("EPSG:3857", ["EPSG:4326"])
     wanted = {name: name != "cells" for name in LAYERS}
     assert seen["temporal"] == wanted
     assert {name: active for name, (_, active) in seen["definition"].items()} == wanted

@@ -5,7 +5,7 @@
 | ``target`` | text | the target |
 | ``shift``, ``valid_...``, ``lead_hours``, ``hours`` | | as in ``shifts`` |
 | ``rank`` | int16 | 1 the area that expects most incidents of the target in the shift |
-| ``name`` | text | short, for the map: rank and place |
+| ``name`` | text | short, for the map: rank, and neighbourhood where it is known |
 | ``label`` | text | the area in a sentence |
 | ``neighbourhood`` | text | where most of it is expected, blank where not known |
 | ``cells`` | int16 | number of cells |
@@ -164,7 +164,7 @@ def _rows(shift: _Shift, areas: list[Cells]) -> pd.DataFrame:
     )
     where = [_where(forecast.grid, cells) for cells in areas]
     place = rows["neighbourhood"].where(rows["neighbourhood"] != "", where)
-    rows["name"] = rows["rank"].astype("str") + " " + place
+    rows["name"] = (rows["rank"].astype("str") + " " + rows["neighbourhood"]).str.strip()
     shown = f"{period.shift} ({period.clock(forecast.timezone)})"
     rows["label"] = [
         _label(row, at, shown, row["area_km2"] / km2.sum())

@@ -111,14 +111,16 @@ def test_an_area_takes_the_name_of_where_most_is_expected():
 def test_without_names_an_area_lies_somewhere_from_the_middle():
     nowhere = hotspots_frame(replace(WIDE, neighbourhoods=()))
     assert set(nowhere["neighbourhood"]) == {""}
-    assert nowhere["name"].str.fullmatch(r"\d+ (the middle|\d\.\d km [a-z-]+ of the middle)").all()
+    assert (nowhere["name"] == nowhere["rank"].astype("str")).all()
+    place = r"\d+\. (the middle|\d\.\d km [a-z-]+ of the middle), .*"
+    assert nowhere["label"].str.fullmatch(place).all()
     cell = int(np.argmax(GRID.metres @ [0, 1] - 5 * np.abs(GRID.metres[:, 0])))
     expected = np.zeros((len(GRID), 24))
     expected[cell] = 1.0
     targets = (counted("all", expected, expected, "x"),)
     one = 1 / len(GRID)
     north = replace(WIDE, neighbourhoods=(), targets=targets, hotspot_share=one, shifts=SHIFTS[:1])
-    assert " north of the middle" in hotspots_frame(north)["name"].iloc[0]
+    assert " km north of the middle, " in hotspots_frame(north)["label"].iloc[0]
 
 
 def test_a_forecast_of_nothing_has_areas_still():

@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import geopandas
@@ -43,6 +44,7 @@ from grids.hexgrid import HexGrid
 PATROL_KM2 = 1.0  # how large an area grows: some ten cells of resolution 9
 _DIRECTIONS = "north north-east east south-east south south-west west north-west".split()
 Cells = NDArray[np.int64]
+Beside = Callable[[int], NDArray[np.int32]]  # the cells beside a cell
 
 HOTSPOT_COLUMNS = {
     "target": "str",
@@ -69,21 +71,22 @@ HOTSPOT_COLUMNS = {
 }
 
 
-def merged(expected: Floats, hot: NDArray[np.bool_], grid: HexGrid, most: int) -> list[Cells]:
+def merged(expected: Floats, hot: NDArray[np.bool_], beside: Beside, most: int) -> list[Cells]:
     """The hot cells as areas of neighbours, each of at most ``most`` cells, the hottest area first.
 
     From the hottest cell that is left, an area takes the hottest of the hot cells beside it, one
-    after the other. ``expected``, ``hot``: (cell,). Every hot cell is in one area.
+    after the other. ``expected``, ``hot``: (cell,); ``beside``: as HexGrid's. Every hot cell is in
+    one area.
     """
     left = set(np.flatnonzero(hot).tolist())
     areas = []
     for seed in sorted(left, key=lambda cell: (-expected[cell], cell)):
         if seed in left:
-            areas.append(_grown(seed, left, expected, grid, most))
+            areas.append(_grown(seed, left, expected, beside, most))
     return sorted(areas, key=lambda cells: (-expected[cells].sum(), cells[0]))
 
 
-def _grown(seed: int, left: set[int], expected: Floats, grid: HexGrid, most: int) -> Cells:
+def _grown(seed: int, left: set[int], expected: Floats, beside: Beside, most: int) -> Cells:
     """An area from its hottest cell; its cells leave ``left``."""
     area = list[int]()
     edge = [(-expected[seed], seed)]
@@ -92,7 +95,7 @@ def _grown(seed: int, left: set[int], expected: Floats, grid: HexGrid, most: int
         if cell in left:
             left.remove(cell)
             area.append(cell)
-            for each in grid.beside(cell).tolist():
+            for each in beside(cell).tolist():
                 if each in left:
                     heapq.heappush(edge, (-expected[each], each))
     return np.array(area)
@@ -106,6 +109,7 @@ class _Shift:
     target: TargetForecast
     period: Period
     at: int
+    beside: Beside
 
     @property
     def expected(self) -> Floats:
@@ -117,14 +121,16 @@ class _Shift:
         hot = hottest(self.expected[:, None], self.forecast.hotspot_share)[:, 0]
         grid = self.forecast.grid
         most = max(1, round(PATROL_KM2 / grid.km2.mean()))
-        return merged(self.expected, hot, grid, most)
+        return merged(self.expected, hot, self.beside, most)
 
 
 def hotspots_frame(forecast: Forecast) -> geopandas.GeoDataFrame:
     """``hotspots``: by target, shift and rank; the hottest share of the area in every shift."""
-    spans = list(enumerate(forecast.periods))
+    beside = cache(forecast.grid.beside)  # shifts and targets are hot in much the same places
     shifts = [
-        _Shift(forecast, t, span, at) for t in forecast.targets_by_period for at, span in spans
+        _Shift(forecast, target, period, at, beside)
+        for target in forecast.targets_by_period
+        for at, period in enumerate(forecast.periods)
     ]
     found = [(shift, shift.areas) for shift in shifts]
     rows = pd.concat([_rows(shift, areas) for shift, areas in found], ignore_index=True)
@@ -211,4 +217,6 @@ def _where(grid: HexGrid, cells: Cells) -> str:
 
 def outline(grid: HexGrid, cells: Cells) -> shapely.Geometry:
     """The cells as one shape. Their corners agree to a millionth of a metre, and are made equal."""
+    if len(cells) == 1:
+        return grid.polygons[cells[0]]
     return shapely.union_all(grid.polygons[cells], grid_size=1e-9)

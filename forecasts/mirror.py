@@ -13,13 +13,12 @@ the one who keeps the place.
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import fsspec
 
-from forecasts.store import MANIFEST, newest_run
-
-_LATEST, _COLLECTION = "latest.json", "collection.json"
+from forecasts.stac import COLLECTION
+from forecasts.store import MANIFEST, RECORD, newest_run
 
 
 def mirror_run(root: Path, name: str, address: str) -> bool:
@@ -37,7 +36,7 @@ def mirror_run(root: Path, name: str, address: str) -> bool:
         _put(places, run, there)
         places.pipe_file(f"{there}/{MANIFEST}", manifest)
     if name == newest_run(root):
-        for file in (_COLLECTION, _LATEST):
+        for file in (COLLECTION, RECORD):
             if (root / file).exists():
                 _replace(places, f"{base.rstrip('/')}/{file}", (root / file).read_bytes())
     return not is_there
@@ -47,7 +46,7 @@ def _put(places: fsspec.AbstractFileSystem, run: Path, there: str) -> None:
     if places.exists(f"{there}/{MANIFEST}"):
         places.rm_file(f"{there}/{MANIFEST}")
     for name in json.loads((run / MANIFEST).read_text(encoding="utf-8"))["files"]:
-        places.makedirs(places._parent(f"{there}/{name}"), exist_ok=True)
+        places.makedirs(str(PurePosixPath(there, name).parent), exist_ok=True)
         places.put_file(str(run / name), f"{there}/{name}")
 
 

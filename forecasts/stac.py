@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forecasts.store import MANIFEST, replace_file, run_names, writing
+from forecasts.store import MANIFEST, replace_file, run_names, run_time, writing
 
 if TYPE_CHECKING:
     from forecasts.schema import Forecast
@@ -100,7 +100,7 @@ def index_runs(root: Path) -> None:
 
 def collection(newest: dict[str, Any], names: list[str]) -> dict[str, Any]:
     """The STAC collection of a city. ``newest``: the newest run's item; ``names``: of all runs."""
-    first = f"{names[0][:4]}-{names[0][4:6]}-{names[0][6:8]}T{names[0][9:11]}:{names[0][11:13]}:00Z"
+    first = f"{run_time(names[0]):%Y-%m-%dT%H:%M:%SZ}"
     city = newest["collection"]
     return {
         "type": "Collection",

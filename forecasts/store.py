@@ -30,7 +30,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-MANIFEST, LATEST = "manifest.json", "latest"
+MANIFEST, LATEST, RECORD = "manifest.json", "latest", "latest.json"
 FRONT = ("forecast.gpkg", "hotspots.qlr", "hotspots.qgz")
 _NAME = "%Y%m%dT%H%MZ"
 _NAME_PATTERN = r"\d{8}T\d{4}Z"
@@ -190,8 +190,8 @@ def _move_in(root: Path, name: str, staged: Path) -> Path:
 def _point_latest(root: Path) -> None:
     """Let ``latest`` and ``latest.json`` name the newest run, where they do not yet."""
     name = run_names(root)[-1]
-    body = {"run": f"runs/{name}", "reference_time": _time(name).isoformat()}
-    link, record = root / LATEST, root / "latest.json"
+    body = {"run": f"runs/{name}", "reference_time": run_time(name).isoformat()}
+    link, record = root / LATEST, root / RECORD
     if not link.is_symlink() or link.readlink().name != name:
         temporary = root / ".latest"
         temporary.unlink(missing_ok=True)
@@ -219,8 +219,8 @@ def _put_in_front(file: Path, front: Path) -> None:
 
 def _is_same(file: Path, copy: Path) -> bool:
     one, other = file.stat(), copy.stat()
-    same_contents = (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
-    return one.st_ino == other.st_ino or same_contents
+    is_copy = (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    return file.samefile(copy) or is_copy
 
 
 def newest_run(root: Path) -> str | None:
@@ -235,7 +235,8 @@ def run_names(root: Path) -> list[str]:
     return sorted(name for name in names if re.fullmatch(_NAME_PATTERN, name))
 
 
-def _time(name: str) -> datetime:
+def run_time(name: str) -> datetime:
+    """The reference time of a run by its name."""
     return datetime.strptime(name, _NAME).replace(tzinfo=UTC)
 
 

@@ -21,7 +21,7 @@ MIDDLE = int(np.argmin(np.hypot(*GRID.metres.T)))
 def test_areas_part_the_hot_cells_into_pieces_of_neighbours(seed, share, most):
     rng = np.random.default_rng(seed)
     expected, hot = rng.gamma(0.5, 1, len(GRID)).round(1), rng.random(len(GRID)) < share
-    areas = merged(expected, hot, GRID, most)
+    areas = merged(expected, hot, GRID.beside, most)
     assert sorted(c for cells in areas for c in cells.tolist()) == np.flatnonzero(hot).tolist()
     for cells in areas:
         assert 1 <= len(cells) <= most
@@ -34,7 +34,7 @@ def test_an_area_grows_from_the_hottest_cell_to_the_hottest_beside_it():
     ring = GRID.beside(MIDDLE)
     expected = np.zeros(len(GRID))
     expected[MIDDLE], expected[ring] = 9.0, np.arange(1.0, 7.0)
-    (first, *rest) = merged(expected, expected > 0, GRID, 3)
+    (first, *rest) = merged(expected, expected > 0, GRID.beside, 3)
     assert first[0] == MIDDLE
     assert first[1] == ring[5]
     assert len(first) == 3

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from forecasts import store
-from forecasts.store import FRONT, find_run, prune, publish, run_name, stage
+from forecasts.store import find_run, prune, publish, run_name, stage
 
 SIX = datetime(2024, 9, 1, 6, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -150,51 +150,6 @@ def test_latest_is_the_newest_reference_time(tmp_path):
     publish_text(tmp_path, SIX - DAY, "backfilled")
     assert (tmp_path / "latest").readlink() == Path("runs/20240902T0600Z")
     assert json.loads((tmp_path / "latest.json").read_text())["run"] == "runs/20240902T0600Z"
-
-
-def publish_front(root: Path, reference: datetime, text: str) -> Path:
-    with stage(root) as directory:
-        for name in FRONT:
-            (directory / name).write_text(f"{text} {name}")
-        return publish(root, reference, directory, {})
-
-
-def front(root: Path) -> list[str]:
-    return [(root / name).read_text() for name in FRONT]
-
-
-def test_the_newest_runs_front_lies_in_the_root(tmp_path):
-    for reference, text in ((SIX + DAY, "second"), (SIX, "first")):
-        publish_front(tmp_path, reference, text)
-        assert front(tmp_path) == [f"second {name}" for name in FRONT]
-    publish_front(tmp_path, SIX + DAY, "again")
-    assert front(tmp_path) == [f"again {name}" for name in FRONT]
-    assert (tmp_path / FRONT[0]).samefile(tmp_path / "latest" / FRONT[0])
-
-
-def test_without_links_the_front_is_a_copy(tmp_path, monkeypatch):
-    def refuse(*_: object) -> None:
-        raise OSError("no links here")
-
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
-    publish_front(tmp_path, SIX, "first")
-    publish_front(tmp_path, SIX + DAY, "second")
-    assert front(tmp_path) == [f"second {name}" for name in FRONT]
-
-
-def test_a_front_that_a_cut_left_behind_is_made_good(tmp_path, monkeypatch):
-    publish_front(tmp_path, SIX, "first")
-    with power_cut(monkeypatch, "_point_latest", SIX + DAY):
-        publish_front(tmp_path, SIX + DAY, "second")
-    assert front(tmp_path)[0].startswith("first")
-    with stage(tmp_path):
-        pass
-    assert front(tmp_path) == [f"second {name}" for name in FRONT]
-
-
-def test_published_files_are_read_only(tmp_path):
-    run = publish_text(tmp_path, SIX)
-    assert (run / "forecast.txt").stat().st_mode & 0o777 == 0o444
 
 
 def test_publishing_again_replaces_the_whole_run(tmp_path):

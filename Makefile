@@ -15,13 +15,13 @@ $(READY): $(LOCK) requirements/uv.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "hexcast needs Python 3.11 or newer: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install -q --require-hashes -r requirements/uv.txt
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync -q --require-hashes $(LOCK)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync -q --compile-bytecode --require-hashes $(LOCK)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
 	touch $@
 
 $(PEERS)/.ready: requirements/peers.txt $(READY)  # what benchmarks measure beside ours
 	test -x $(PEERS)/bin/python || $(BIN)/python -m venv --without-pip $(PEERS)
-	VIRTUAL_ENV=$(CURDIR)/$(PEERS) $(BIN)/uv pip sync -q --require-hashes requirements/peers.txt
+	VIRTUAL_ENV=$(CURDIR)/$(PEERS) $(BIN)/uv pip sync -q --compile-bytecode --require-hashes requirements/peers.txt
 	touch $@
 
 demo: $(READY)  ## simulate the demo city and run its night

@@ -72,9 +72,13 @@ def nearest(shapes: NDArray[np.object_], grid: HexGrid) -> NDArray[np.int64]:
     lat, lon = grid.centroids
     # A degree of longitude is shorter than one of latitude: on a plane where they are alike.
     stretch = np.array([np.cos(np.radians(lat.mean())), 1.0])
-    tree = shapely.STRtree(shapely.transform(shapes, lambda points: points * stretch))
+    places = shapely.transform(shapes, lambda points: points * stretch)
     points = shapely.points(np.column_stack([lon, lat]) * stretch)
-    cell, shape = tree.query_nearest(points, all_matches=True)
     found = np.full(len(grid), len(shapes), np.int64)
+    # Distances to a coast are slow: only of what lies in no shape.
+    shape, cell = shapely.STRtree(points).query(places, predicate="intersects")
     np.minimum.at(found, cell, shape)
+    outside = np.flatnonzero(found == len(shapes))
+    cell, shape = shapely.STRtree(places).query_nearest(points[outside], all_matches=True)
+    np.minimum.at(found, outside[cell], shape)
     return found

@@ -267,14 +267,15 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _json(body: Mapping[str, Any]) -> str:
-    return json.dumps(_finite(body), indent=2, allow_nan=False) + "\n"
+    return json.dumps(finite(body), indent=2, allow_nan=False) + "\n"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same with null for every number that JSON cannot hold."""
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and value - value != 0 else value
 
 

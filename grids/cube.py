@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import icechunk
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 from zarr.buffer import default_buffer_prototype
 from zarr.codecs import ZstdCodec
 from zarr.core.sync import sync
@@ -181,6 +182,14 @@ def amend(store: Any, net: SparseCounts) -> None:
         at = (hour[here], net.cell[here], net.category[here])
         old = np.asarray(counts.get_coordinate_selection(at), np.int64)
         counts.set_coordinate_selection(at, checked_counts(old + net.change[here]))
+
+
+def read_counts(store: Any, hours: HourRange) -> NDArray[np.uint16]:
+    """(time, cell, category) counts of ``hours``, as far as the cube has them."""
+    group = zarr.open_group(store, mode="r")
+    first = int(str(group.attrs["start"]))
+    found = _array(group, "counts")[max(hours.start - first, 0) : max(hours.stop - first, 0)]
+    return np.asarray(found, np.uint16)
 
 
 def set_attributes(store: Any, attributes: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from pipeline.cli_backtest import backtest
 from pipeline.cli_export import export
 from pipeline.cli_options import Accept, AsOf, ConfigFile, Json, Out
 from pipeline.cli_runs import runs, verify
+from pipeline.cli_score import score
 from pipeline.cli_tune import tune
 from pipeline.redact import redact
 
@@ -37,6 +38,7 @@ app.command()(backtest)
 app.command()(tune)
 app.command()(runs)
 app.command()(verify)
+app.command()(score)
 
 
 @app.callback()

@@ -11,6 +11,7 @@ from forecasts.schema import Forecast, TargetForecast, counted_target
 from forecasts.store import publish, stage
 from forecasts.writing import write_layers
 from grids.cube import CubeInfo
+from pipeline.archive.keeping import keep
 from pipeline.learning.model import Model
 from pipeline.log import StageLog
 from pipeline.model_card import MODEL_CARD, model_card
@@ -59,7 +60,7 @@ def publish_forecast(
     manifest: dict[str, Any],
     peak_mib: Callable[[], Mapping[str, float]],
 ) -> Path:
-    """Write the run's layers and put it in its place; returns where it now is.
+    """Write the run's layers, keep its forecast, and put it in its place; returns where it now is.
 
     ``manifest``: its record, which also gets the seconds of its stages, the layers' included, and
     what ``peak_mib`` says once they are written.
@@ -68,5 +69,6 @@ def publish_forecast(
         (folder / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
         with log.stage("layers"):
             write_layers(forecast, folder, run.config.output.formats)
+            keep(forecast, run.root)
         spent = {"seconds": log.seconds, "peak_mib": peak_mib()}
         return publish(run.root, run.reference, folder, {**manifest, **spent})

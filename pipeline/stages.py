@@ -10,6 +10,7 @@ from forecasts.stac import index_runs
 from forecasts.store import prune
 from grids.cube import CubeInfo
 from grids.snapshots import expire_nights, open_repository
+from pipeline.archive.realised import score_nights
 from pipeline.city import make_city
 from pipeline.cubing import append, latest_state, state_at
 from pipeline.deliveries import take_deliveries
@@ -52,7 +53,9 @@ def run_stages(
         return None, _so_far(job, info, taken, state, models)
     with job.log.stage("forecast"):
         forecast = _forecast(job, info, city, state, models)
-    return _publish(job, forecast, manifest_of(job, info, taken, state, models))
+    published = _publish(job, forecast, manifest_of(job, info, taken, state, models))
+    score_nights(job.root, repository, job.config.targets)
+    return published
 
 
 def _so_far(job: Job, *parts: Any) -> dict[str, Any]:

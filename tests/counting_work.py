@@ -87,7 +87,8 @@ def counted(root: Path) -> Iterator[Work]:
 def kind_of(path: Path) -> str:
     """A file's path without what is a single file's: its folder of the store and its suffix."""
     parts = [part for part in path.parent.parts if not re.match(r"(tag\.)?\d{4}", part)]
-    return "/".join([*parts, f"*{path.suffix}"])
+    folder = "/".join([*parts, f"*{path.suffix}"])
+    return re.sub(r"(?<=/c/)[\d/]+(?=/)", "*", folder)  # a chunk's place
 
 
 @contextmanager

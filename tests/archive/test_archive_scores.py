@@ -1,0 +1,144 @@
+"""Issued forecasts against what then happened: once it is known, and only then."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from cities import Small, midnight, small_config
+from click.testing import Result
+from scipy.stats import poisson
+from typer.testing import CliRunner
+
+from grids.cube import read_info
+from grids.snapshots import open_repository
+from pipeline.archive.layout import ARCHIVE, SCORES, array, open_archive
+from pipeline.archive.recipe import score_issued
+from pipeline.archive.summary import summarize
+from pipeline.cli import app
+from pipeline.config import Config
+from pipeline.errors import MissingInputError
+from pipeline.nightly import run_night
+from pipeline.silver import as_known_at
+from pipeline.store import Store
+
+NOW = midnight(400)
+FIRST, LATER = (110, 111, 112), 122
+
+
+def issued(config: Config) -> xr.Dataset:
+    return xr.open_zarr(Path(config.output.path) / ARCHIVE, decode_times=False)
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """Three nights, and one ten days later, which finds them mature."""
+    model = {"rounds": 20, "holdout_nights": 14}
+    config = small_config(tmp_path_factory.mktemp("scored"), Small().rows(), model=model)
+    for day in FIRST:
+        run_night(config, NOW, midnight(day))
+    assert np.isnan(issued(config)["incidents"]).all(), "nothing is mature yet"
+    run_night(config, NOW, midnight(LATER))
+    return config
+
+
+def happened(config: Config, target: str, start: int, known: datetime) -> np.ndarray:
+    """(cell, hour) counts of 24 hours from silver itself."""
+    store = Store(config.output.path)
+    grid = read_info(open_repository(store.cube).readonly_session("main").store).grid
+    rows = as_known_at(store.silver, known)
+    hour = (rows["occurred_at"] - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(hours=1) - start
+    inside = rows["group"].isin(config.targets[target]) & hour.between(0, 23)
+    counts = np.zeros((len(grid), 24))
+    cells = grid.index_of(rows.loc[inside, "cell"].to_numpy(np.uint64))
+    np.add.at(counts, (cells, hour[inside].to_numpy()), 1)
+    return counts
+
+
+def test_scores_are_those_of_what_silver_knows_ten_days_later(scored: Config) -> None:
+    kept = issued(scored)
+    assert kept.sizes["reference_time"] == len(FIRST) + 1
+    for at in range(len(FIRST)):
+        for target in ("all", "violent"):
+            night = kept.isel(reference_time=at).sel(target=target)
+            assert night["scored_as_of"] == midnight(LATER).timestamp()
+            counts = happened(scored, target, int(night["reference_time"]), midnight(LATER))
+            assert counts.sum() > 0
+            expected, baseline = (
+                night[name].isel(lead=slice(24)).transpose("cell", "lead").to_numpy().astype(float)
+                for name in ("expected", "baseline")
+            )
+            assert night["incidents"] == counts.sum()
+            assert night["expected_incidents"] == pytest.approx(expected.sum())
+            assert night["log_score"] == pytest.approx(poisson.logpmf(counts, expected).sum())
+            baseline_score = poisson.logpmf(counts, baseline).sum()
+            assert night["baseline_log_score"] == pytest.approx(baseline_score)
+            assert 0.5 < night["auc"] <= 1
+            assert 0 < night["hit_rate"] <= 1
+
+
+def test_a_night_whose_reports_are_not_in_waits(scored: Config) -> None:
+    newest = issued(scored).isel(reference_time=-1)
+    assert np.isnan(newest["scored_as_of"])
+    assert all(np.isnan(newest[name]).all() for name in SCORES)
+
+
+def test_scoring_again_does_nothing(scored: Config) -> None:
+    before = issued(scored).load()
+    assert score_issued(scored) == []
+    assert issued(scored).load().identical(before)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_command_sums_up_what_was_scored(scored: Config) -> None:
+    found = summarize(Path(scored.output.path), 2)
+    assert (found.kept, found.scored) == (4, 3)
+    everything, violent = found.targets
+    assert (everything.target, everything.nights) == ("all", 2)
+    assert 0 < violent.incidents < everything.incidents
+    last = issued(scored).sel(target="all").isel(reference_time=[1, 2])
+    assert everything.incidents == last["incidents"].sum()
+    ahead = float((last["log_score"] - last["baseline_log_score"]).sum())
+    assert everything.gain == pytest.approx(ahead / everything.incidents)
+    hits = float((last["hit_rate"] * last["incidents"]).sum())
+    assert everything.hit_rate == pytest.approx(hits / everything.incidents)
+
+
+def test_a_night_that_was_killed_before_it_scored_is_scored_by_the_next(scored: Config) -> None:
+    root = Path(scored.output.path) / ARCHIVE
+    before = issued(scored)["log_score"].load()
+    group = open_archive(root, "r+")
+    array(group, "scored_as_of")[1] = np.nan
+    array(group, "log_score")[1] = np.nan
+    assert score_issued(scored) == [midnight(FIRST[1])]
+    assert issued(scored)["log_score"].load().identical(before)
+
+
+def test_nothing_kept_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    config = small_config(tmp_path, Small(days=3).rows())
+    with pytest.raises(MissingInputError, match="hexcast nightly issues one"):
+        score_issued(config)
+
+
+def test_json_holds_null_where_there_are_too_few_nights_for_an_interval(
+    scored: Config, tmp_path: Path
+) -> None:
+    file = tmp_path / "city.json"
+    file.write_text(json.dumps(scored.model_dump(mode="json", exclude_unset=True)))
+    done = run("score", str(file), "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.output)
+    assert found["kept"] == 4
+    assert found["newly_scored"] == 0
+    assert [each["target"] for each in found["targets"]] == ["all", "violent"]
+    assert found["targets"][0]["gain_low"] is None
+    shown = run("score", str(file)).output
+    assert "4 nights kept, 3 scored, 0 of them now" in shown

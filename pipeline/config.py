@@ -80,13 +80,15 @@ class ModelConfig(Section):
 class Output(Section):
     """Where the store and the layers go, how many days of runs are kept, and extra formats.
 
-    ``mirror``: folder or address where published runs are put, too.
+    ``mirror``: folder or address where published runs are put, too. ``k_anonymity``: incidents a
+    year, of every target, that whatever the layers tell apart has at least.
     """
 
     path: ConfigPath
     keep_days: int = Field(default=365, ge=1)
     formats: tuple[Literal["csv", "geojson", "geotiff", "kml", "pmtiles"], ...] = ()
     mirror: ConfigPath | None = None
+    k_anonymity: int = Field(default=0, ge=0)
 
     @field_validator("path")
     @classmethod

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from forecasts.coarsening import coarsened
 from forecasts.schema import Forecast, TargetForecast, counted_target
 from forecasts.store import publish, stage
 from forecasts.writing import write_layers
@@ -68,7 +69,8 @@ def publish_forecast(
     with stage(run.root) as folder:
         (folder / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
         with log.stage("layers"):
-            write_layers(forecast, folder, run.config.output.formats)
+            shown = coarsened(forecast, run.config.output.k_anonymity)
+            write_layers(shown, folder, run.config.output.formats)
             keep(forecast, run.root)
         spent = {"seconds": log.seconds, "peak_mib": peak_mib()}
         return publish(run.root, run.reference, folder, {**manifest, **spent})

@@ -44,6 +44,7 @@ def manifest_of(
         "reference_time": run.reference.isoformat(),
         "made_at": run.now.isoformat(),
         "configuration": run.config.fingerprint,
+        "k_anonymity": run.config.output.k_anonymity,
         "police_initiated_allowed": list(run.config.allow_police_initiated),
         "silver_version": DeltaTable(run.store.silver).version(),
         "ingest": asdict(taken),

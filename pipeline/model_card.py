@@ -27,6 +27,7 @@ why. Counts of most hexagons and hours are 0 to 0: plan by shifts and areas, and
 - It learns from reported incidents. What is not reported, or late, is not seen; places that are
   watched more can look worse than they are, and sending more patrols there can make it so.
 - Offences recorded mainly because police were there are left out of every target{allowed}.
+- {shown}
 - Scores are of the nights named above, before this one. An event that nobody announced is in none
   of them.
 """
@@ -43,8 +44,24 @@ def model_card(manifest: Mapping[str, Any]) -> str:
     for model in manifest["models"]:
         parts += _of_target(model)
     allowed = ", ".join(manifest["police_initiated_allowed"])
-    parts.append(_USE.format(allowed=f", but for {allowed}" if allowed else ""))
+    parts.append(
+        _USE.format(
+            allowed=f", but for {allowed}" if allowed else "", shown=_shown(manifest["k_anonymity"])
+        )
+    )
     return "\n\n".join(parts)
+
+
+def _shown(k: int) -> str:
+    if not k:
+        return (
+            "Every hexagon is shown by itself: who has the layers of two nights can tell where an "
+            "incident became known (output.k_anonymity)."
+        )
+    return (
+        f"Hexagons with fewer than {k} incidents a year of any target are shown together, with one "
+        "value for all, until they have as many; scores are of the forecast before that."
+    )
 
 
 def _of_target(model: Mapping[str, Any]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def test_an_unknown_key_names_its_path_and_the_nearest(key: str, near: str) -> N
 
 
 def test_a_key_like_no_other_shows_the_choice() -> None:
-    choice = "output.zzz: unknown key: use one of formats, keep_days, mirror, path"
+    choice = "output.zzz: unknown key: use one of formats, k_anonymity, keep_days, mirror, path"
     assert choice in refusal({"output.zzz": 1})
 
 

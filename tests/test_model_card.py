@@ -17,7 +17,8 @@ MANIFEST: dict[str, Any] = {
     "as_of": "2024-09-01T06:00:00+00:00",
     "made_at": "2024-09-01T06:04:00+00:00",
     "configuration": "abc",
-    "k_anonymity": 0, "police_initiated_allowed": [],
+    "k_anonymity": 0,
+    "police_initiated_allowed": [],
     "models": [
         {
             "target": "all",

@@ -4,10 +4,10 @@ A small city, once with a feed of files and once with one of snapshots, lives th
 undisturbed. Then the same nights are run over and over in copies of its store, and each time
 something happens: the process is killed, after a random time or at a random file operation; a
 worker is killed; the disk is full; a folder is read-only; two runs start at once. The night is then
-run once more, minutes or hours later, and bronze, silver, quarantine, cube, state and
-layers must hold the same as the undisturbed ones. Every run is a forked child, so that none has
-to import anything; this process itself touches no store, since the runtimes of Delta and Icechunk
-do not survive a fork.
+run once more, minutes or hours later, and bronze, silver, quarantine, cube, state, layers and the
+archive of forecasts must hold the same as the undisturbed ones. Every run is a forked child, so
+that none has to import anything; this process itself touches no store, since the runtimes of Delta
+and Icechunk do not survive a fork.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ from typing import Literal
 import geopandas
 import pandas as pd
 import pyarrow.dataset as pads
+import xarray as xr
 from chaos_city import NIGHTS, City, hasten
 from disturbances import DISTURBANCES, child, finish, killed_in_time, worker_killed
 
 from grids.cube import open_cube
 from grids.snapshots import open_repository
+from pipeline.archive.layout import ARCHIVE, NIGHT, VALUES
 from pipeline.cubing import read_state
 from pipeline.store import Store
 from pipeline.tables import active_files
@@ -53,6 +55,9 @@ def contents(city: City) -> dict[str, pd.DataFrame]:
     for run in sorted((city.folder / "store" / "runs").iterdir()):
         layer = pd.DataFrame(geopandas.read_parquet(run / "forecast.parquet"))
         found[f"layer {run.name}"] = layer.drop(columns=[n for n in RUN_ONLY if n in layer])
+    kept = xr.open_zarr(city.folder / "store" / ARCHIVE, decode_times=False).sortby(NIGHT)
+    for name in (*VALUES, "valid_time"):  # scores may wait for the night after
+        found[f"kept {name}"] = pd.DataFrame(kept[name].to_numpy().reshape(kept.sizes[NIGHT], -1))
     found["latest"] = pd.DataFrame([(city.folder / "store" / "latest").resolve().name])
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +39,10 @@ def score(
     if as_json:
         typer.echo(json.dumps(finite({"newly_scored": len(new), **asdict(found)}), indent=1))
         return
-    typer.echo(f"{found.kept} nights kept, {found.scored} scored, {len(new)} of them now")
+    typer.echo(
+        f"{found.kept} nights kept, {found.hindcasts} of them made a day or more after their "
+        f"cutoff; {found.scored} scored, {len(new)} of them now"
+    )
     if found.targets:
         typer.echo(_HEAD)
     for each in found.targets:
@@ -53,7 +57,7 @@ _HEAD = (
 
 def _line(found: Realised) -> str:
     interval = ""
-    if found.gain_low == found.gain_low:
+    if isfinite(found.gain_low) and isfinite(found.gain_high):
         interval = f" ({found.gain_low:+.4f} to {found.gain_high:+.4f})"
     return (
         f"{found.target:<12}{found.nights:>7}{found.incidents:>11,}{found.expected:>10,.0f}"

@@ -71,6 +71,6 @@ def publish_forecast(
         with log.stage("layers"):
             shown = coarsened(forecast, run.config.output.k_anonymity)
             write_layers(shown, folder, run.config.output.formats)
-            keep(forecast, run.root)
+            keep(shown, run.root, run.now)
         spent = {"seconds": log.seconds, "peak_mib": peak_mib()}
         return publish(run.root, run.reference, folder, {**manifest, **spent})

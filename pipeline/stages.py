@@ -9,7 +9,7 @@ from forecasts.schema import Forecast
 from forecasts.stac import index_runs
 from forecasts.store import prune
 from grids.cube import CubeInfo
-from grids.snapshots import expire_nights, open_repository
+from grids.snapshots import BRANCH, expire_nights, open_repository
 from pipeline.archive.realised import score_nights
 from pipeline.city import make_city
 from pipeline.cubing import append, latest_state, state_at
@@ -54,7 +54,8 @@ def run_stages(
     with job.log.stage("forecast"):
         forecast = _forecast(job, info, city, state, models)
     published = _publish(job, forecast, manifest_of(job, info, taken, state, models))
-    score_nights(job.root, repository, job.config.targets)
+    with job.log.stage("score"):
+        score_nights(job.root, repository.readonly_session(BRANCH).store, job.config.targets)
     return published
 
 

@@ -77,7 +77,7 @@ def test_a_night_and_its_stages(
     assert f"{run_folder}/forecast.gpkg" in shown
     assert "reference" in shown
     stages = [json.loads(line)["stage"] for line in logged.splitlines() if line.startswith("{")]
-    assert stages == ["ingest", "cube", "train", "forecast", "layers"]
+    assert stages == ["ingest", "cube", "train", "forecast", "layers", "score"]
     assert run(monkeypatch, "nightly", city, "--as-of", at, "--json") == 0
     assert json.loads(capfd.readouterr().out)["as_of"] == midnight(110).isoformat()
     assert run(monkeypatch, "runs", city) == 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import zarr
@@ -15,6 +17,7 @@ from forecasts.store import run_name, writing
 from grids.clock import EPOCH
 from pipeline.archive.layout import (
     ARCHIVE,
+    LAYOUT,
     LEAD,
     NIGHT,
     NO_NIGHT,
@@ -33,12 +36,12 @@ KEPT_BITS = 12  # of 23 behind the point: right to an 8,000th, half the bytes
 _LOG = logging.getLogger(__name__)
 
 
-def keep(forecast: Forecast, root: Path) -> None:
+def keep(forecast: Forecast, root: Path, made_at: datetime) -> None:
     """Put a forecast into the archive below ``root``; one of the same reference time is replaced.
 
     Values are written first, then what tells readers how many nights there are: they see a new
     night whole or not at all. Axes grow where it has more targets or hours. An archive of other
-    cells is set aside, and a new one begun.
+    cells, or one that cannot be read, is set aside, and a new one begun.
     """
     path = root / ARCHIVE
     with writing(root):
@@ -47,22 +50,29 @@ def keep(forecast: Forecast, root: Path) -> None:
         times, known = read(group, NIGHT), read(group, TARGET).tolist()
         at = _place(times, forecast.hours.start)
         targets = known + [name for name in forecast.target_names if name not in known]
-        leads = max(len(forecast.hours), len(read(group, LEAD)))
-        nights = max(at + 1, len(times))
-        stretch(group, {NIGHT: nights, LEAD: leads, TARGET: len(targets)})
+        leads = np.arange(max(len(forecast.hours), len(read(group, LEAD))))
+        written = np.flatnonzero(times != NO_NIGHT)  # a killed night may have left a place without
+        nights = max(at, *written) + 1 if len(written) else at + 1
+        stretch(group, {NIGHT: nights, LEAD: len(leads), TARGET: len(targets)})
         array(group, TARGET)[:] = np.array(targets, dtype=object)
-        array(group, LEAD)[:] = np.arange(leads)
-        _write(group, at, forecast, targets)
+        if read(group, LEAD)[-1] != leads[-1]:
+            array(group, LEAD)[:] = leads
+            array(group, "valid_time")[:] = read(group, NIGHT)[:, None] + leads
+        _write(group, at, forecast, targets, made_at)
         show(path)
 
 
 def _make_ready(path: Path, forecast: Forecast) -> None:
     """See to it that at ``path`` lies an archive of the forecast's cells."""
     if path.exists():
-        if np.array_equal(read(open_archive(path), "cell_ids"), forecast.grid.cells):
+        fault = _fault(path, forecast)
+        if not fault:
             return
-        aside = path.with_name(f"forecasts-before-{run_name(forecast.reference_time)}.zarr")
-        _LOG.warning("%s is of other cells: kept as %s, and begun anew", path, aside.name)
+        name = f"forecasts-before-{run_name(forecast.reference_time)}"
+        aside = path.with_name(f"{name}.zarr")
+        while aside.exists():
+            aside = path.with_name(f"{name}-{uuid4().hex[:8]}.zarr")
+        _LOG.warning("%s %s: kept as %s, and begun anew", path, fault, aside.name)
         path.rename(aside)
     part = path.with_name(f".{path.name}")
     shutil.rmtree(part, ignore_errors=True)
@@ -70,15 +80,34 @@ def _make_ready(path: Path, forecast: Forecast) -> None:
     part.rename(path)
 
 
+def _fault(path: Path, forecast: Forecast) -> str:
+    """Why an archive cannot take the forecast, blank where it can."""
+    try:
+        group = open_archive(path)
+        for name in LAYOUT.keys() - VALUES.keys():
+            read(group, name)
+        if not np.array_equal(read(group, "cell_ids"), forecast.grid.cells):
+            return "is of other cells"
+    except Exception as fault:  # noqa: BLE001 - a lost disk block shows as whatever a codec raises
+        return f"is damaged, or of another version ({type(fault).__name__}: {fault})"
+    return ""
+
+
 def _place(times: NDArray[np.int64], reference: int) -> int:
     """Where a night of this reference time (hours) stands, or may stand."""
-    for wanted in (reference, NO_NIGHT):  # a killed night may have left a place without a time
+    for wanted in (reference, NO_NIGHT):
         if len(found := np.flatnonzero(times == wanted)):
             return int(found[0])
     return len(times)
 
 
-def _write(group: zarr.Group, at: int, forecast: Forecast, targets: list[str]) -> None:
+def _write(
+    group: zarr.Group, at: int, forecast: Forecast, targets: list[str], made_at: datetime
+) -> None:
+    """A night without ``run_id`` is one that is being written: it is not scored."""
+    array(group, "run_id")[at] = ""
+    for name in ("scored_as_of", *SCORES):
+        array(group, name)[at] = np.nan
     start, leads = forecast.hours.start, read(group, LEAD)
     for name in VALUES:
         shape = (len(leads), len(forecast.grid), len(targets))
@@ -87,13 +116,12 @@ def _write(group: zarr.Group, at: int, forecast: Forecast, targets: list[str]) -
             values: Floats = getattr(target, name)
             block[: len(forecast.hours), :, targets.index(target.name)] = rounded(values).T
         array(group, name)[at] = block
-    for name in ("scored_as_of", *SCORES):
-        array(group, name)[at] = np.nan
     array(group, "valid_time")[at] = start + leads
-    array(group, "run_id")[at] = forecast.run_id
     array(group, "model")[at] = forecast.model
-    array(group, "as_of")[at] = int((forecast.as_of - EPOCH).total_seconds())
+    for name, instant in {"as_of": forecast.as_of, "made_at": made_at}.items():
+        array(group, name)[at] = int((instant - EPOCH).total_seconds())
     array(group, NIGHT)[at] = start
+    array(group, "run_id")[at] = forecast.run_id
 
 
 def rounded(values: Floats) -> NDArray[np.float32]:

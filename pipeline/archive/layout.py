@@ -5,6 +5,7 @@
 | those of VALUES | reference_time, lead, cell, target | float32; nan where a night has none |
 | those of SCORES | reference_time, target | float64; nan until it is known what happened |
 | ``run_id``, ``model``, ``as_of`` | reference_time | as in the layers |
+| ``made_at`` | reference_time | when the forecast was made |
 | ``scored_as_of`` | reference_time | what is said to have happened is what was known then |
 | ``valid_time`` | reference_time, lead | start of the hour |
 | ``reference_time``, ``lead``, ``cell_ids``, ``target`` | | the axes; times UTC, lead in hours |
@@ -66,8 +67,8 @@ def _clock(unit: str, meaning: str, **more: str) -> dict[str, Any]:
     return _named(meaning, units=since, calendar="proleptic_gregorian", **more)
 
 
-_BESIDE = "cell_ids valid_time run_id model as_of"
-_LAYOUT = {
+_BESIDE = "cell_ids valid_time run_id model as_of made_at"
+LAYOUT = {
     **{
         name: _Layout((NIGHT, LEAD, CELL, TARGET), "float32", np.nan, attributes)
         for name, meaning in VALUES.items()
@@ -90,6 +91,7 @@ _LAYOUT = {
         _clock("hours", "start of the hour", standard_name="time"),
     ),
     "as_of": _Layout((NIGHT,), "int64", 0, _clock("seconds", "the cutoff")),
+    "made_at": _Layout((NIGHT,), "int64", 0, _clock("seconds", "when the forecast was made")),
     "scored_as_of": _Layout(
         (NIGHT,), "float64", np.nan, _clock("seconds", "when what had happened was looked up")
     ),
@@ -105,7 +107,7 @@ def create_archive(path: Path, forecast: Forecast) -> None:
     group = zarr.create_group(path, attributes=_conventions(forecast))
     leads = len(forecast.hours) + 1  # clocks are put back in autumn
     sizes = {NIGHT: 0, LEAD: leads, CELL: len(forecast.grid), TARGET: len(forecast.targets)}
-    for name, layout in _LAYOUT.items():
+    for name, layout in LAYOUT.items():
         large = name in VALUES
         chunks = sizes | {NIGHT: 1 if large else 1024}
         group.create_array(
@@ -157,8 +159,8 @@ def read(group: zarr.Group, name: str, at: Any = ...) -> NDArray[Any]:
 
 def stretch(group: zarr.Group, sizes: Mapping[str, int]) -> None:
     """Make all arrays as long as ``sizes`` says, by axis."""
-    for _, each in group.arrays():
-        dims = _LAYOUT[each.basename].dims
+    for name, layout in LAYOUT.items():
+        each, dims = array(group, name), layout.dims
         shape = tuple(sizes.get(dim, size) for dim, size in zip(dims, each.shape, strict=True))
         if shape != each.shape:
             each.resize(shape)
@@ -171,5 +173,6 @@ def show(path: Path) -> None:
     """
     with warnings.catch_warnings():
         # Not yet part of the Zarr v3 specification; without it xarray warns whenever it opens one.
-        warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
+        # What a killed night left half written has a name that Zarr does not know.
+        warnings.simplefilter("ignore", ZarrUserWarning)
         zarr.consolidate_metadata(path)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import icechunk
 import numpy as np
 import zarr
 from numpy.typing import NDArray
@@ -18,10 +17,8 @@ from forecasts.store import writing
 from grids.clock import EPOCH, HOUR
 from grids.cube import CubeInfo, read_counts, read_info
 from grids.hours import HourRange
-from grids.snapshots import BRANCH
 from pipeline.archive.layout import (
     ARCHIVE,
-    LEAD,
     NIGHT,
     TARGET,
     array,
@@ -29,29 +26,40 @@ from pipeline.archive.layout import (
     read,
 )
 from pipeline.cubing import read_state
-from pipeline.delay import maturity, reported_share
+from pipeline.delay import maturity, newest_occurrence, reported_share
+from pipeline.errors import DataError
 
 HIT_AREA = 0.05  # of the area, for hit rates
 Floats = NDArray[np.float64]
 Targets = Mapping[str, tuple[str, ...]]
 
 
-def score_nights(root: Path, repository: icechunk.Repository, targets: Targets) -> list[datetime]:
+def score_nights(root: Path, store: Any, targets: Targets) -> list[datetime]:
     """Score every night of the archive that is mature and not scored; their reference times.
 
     A night is mature once the share of reports that training asks of its labels is in, by the
     delays as the cube knows them. What happened is what the cube counts, as known at its watermark.
-    ``targets``: by name, the categories of each; nights keep nan for those that are not among them.
+    ``store``: of a session of the cube's; ``targets``: by name, the categories of each; nights keep
+    nan for those that are not among them. Raises DataError for an archive of other cells.
     """
     path = root / ARCHIVE
     if not path.exists():
         return []
-    store = repository.readonly_session(BRANCH).store
     happened = _Happened(store, read_info(store), targets)
-    wait = maturity(reported_share(read_state(store).delay, happened.until))
+    state = read_state(store)
+    delivered = newest_occurrence(state.delay, state.as_of)
+    if delivered is None:
+        return []
+    # Where deliveries have stopped, the days since are not known to be calm.
+    wait = maturity(reported_share(state.delay, state.as_of))
     with writing(root):
         group = open_archive(path, "r+")
-        wanted = list(_mature(group, happened, wait))
+        if not np.array_equal(read(group, "cell_ids"), happened.info.grid.cells):
+            raise DataError(
+                f"{path} is of other cells than the cube: the next night sets it aside, and begins "
+                "another"
+            )
+        wanted = list(_mature(group, happened, min(delivered, state.as_of) - wait))
         for at, hours in wanted:
             _score(group, at, hours, happened)
     return [EPOCH + hours.start * HOUR for _, hours in wanted]
@@ -80,15 +88,20 @@ class _Happened:
 
 
 def _mature(
-    group: zarr.Group, happened: _Happened, wait: timedelta
+    group: zarr.Group, happened: _Happened, until: datetime
 ) -> Iterator[tuple[int, HourRange]]:
-    """Place and hours of the nights to be scored; until their last hour is ``wait`` old."""
-    starts, done = read(group, NIGHT), read(group, "scored_as_of")
-    last = int((happened.until - wait - EPOCH) / HOUR) - array(group, LEAD).shape[0]
-    first = happened.info.hours.start
-    for at in np.flatnonzero(np.isnan(done) & (first <= starts) & (starts <= last)).tolist():
-        issued = np.isfinite(read(group, "expected", np.s_[at, :, 0])).any(axis=1)
-        yield at, HourRange(int(starts[at]), int(starts[at]) + int(issued.sum()))
+    """Place and hours of the nights to be scored: those that ended at or before ``until``."""
+    done, runs, starts = (read(group, name) for name in ("scored_as_of", "run_id", NIGHT))
+    first, last = happened.info.hours.start, int((until - EPOCH) / HOUR)
+    for at in range(
+        min(map(len, (done, runs, starts)))
+    ):  # a killed night may have left some longer
+        start = int(starts[at])
+        if runs[at] and np.isnan(done[at]) and first <= start < last:
+            issued = np.isfinite(read(group, "expected", np.s_[at, :, 0])).any(axis=1)
+            hours = HourRange(start, start + int(issued.sum()))
+            if issued[: len(hours)].all() and 0 < len(hours) <= last - start:
+                yield at, hours
 
 
 def _score(group: zarr.Group, at: int, hours: HourRange, happened: _Happened) -> None:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from forecasts.bootstrap import LEAST_NIGHTS, interval
 from forecasts.scores import NAN, information_gain
-from pipeline.archive.layout import ARCHIVE, NIGHT, NO_NIGHT, SCORES, TARGET, open_archive, read
+from pipeline.archive.layout import ARCHIVE, NIGHT, SCORES, TARGET, read
 
 Floats = NDArray[np.float64]
+DAY = 86_400  # seconds
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,12 @@ class Realised:
 
 @dataclass(frozen=True)
 class Summary:
-    """Nights of an archive, how many of them are scored, and the targets' newest scored nights."""
+    """Nights of an archive, how many of them were made a day or more after their cutoff, how many
+    are scored, and the targets' newest scored nights.
+    """
 
     kept: int
+    hindcasts: int
     scored: int
     targets: tuple[Realised, ...]
 
@@ -48,8 +53,8 @@ def summarize(root: Path, last: int) -> Summary:
     """The archive below ``root``; of its scored nights the newest ``last``."""
     path = root / ARCHIVE
     if not path.exists():
-        return Summary(0, 0, ())
-    group = open_archive(path)
+        return Summary(0, 0, 0, ())
+    group = zarr.open_group(path, mode="r")  # as readers see it, whatever is being written
     times = read(group, NIGHT)
     scored = np.isfinite(read(group, "scored_as_of"))
     chosen = np.flatnonzero(scored)[np.argsort(times[scored])][-last:]
@@ -59,7 +64,14 @@ def summarize(root: Path, last: int) -> Summary:
         for place, target in enumerate(read(group, TARGET).tolist())
     ]
     there = tuple(each for each in found if each.nights)
-    return Summary(int((times != NO_NIGHT).sum()), int(scored.sum()), there)
+    late = read(group, "made_at") - read(group, "as_of") >= DAY
+    return Summary(len(times), int(late.sum()), int(scored.sum()), there)
+
+
+def _per_incident(sums: Floats) -> Floats:
+    """(draw, 2) gains and incidents to gains per incident, nan where there are none."""
+    gain, incidents = sums[..., 0], sums[..., 1]
+    return np.divide(gain, incidents, out=np.full_like(gain, NAN), where=incidents > 0)
 
 
 def _realised(target: str, values: Mapping[str, Floats]) -> Realised:
@@ -67,9 +79,9 @@ def _realised(target: str, values: Mapping[str, Floats]) -> Realised:
     night = {name: each[there] for name, each in values.items()}
     incidents, ahead = night["incidents"], night["log_score"] - night["baseline_log_score"]
     low = high = NAN
-    if there.sum() >= LEAST_NIGHTS:
+    if there.sum() >= LEAST_NIGHTS and incidents.any():
         sums = np.column_stack([ahead, incidents])
-        low, high = map(float, interval(sums, lambda each: each[..., 0] / each[..., 1]))
+        low, high = map(float, interval(sums, _per_incident))
     total = incidents.sum()
     hits = {
         name: float(np.nansum(night[name] * incidents) / total) if total else NAN

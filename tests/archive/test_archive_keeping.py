@@ -21,10 +21,14 @@ from forecasts.schema import Forecast
 from grids.hexgrid import HexGrid
 from grids.hours import HourRange
 from pipeline.archive import keeping
-from pipeline.archive.keeping import KEPT_BITS, keep, rounded
+from pipeline.archive.keeping import KEPT_BITS, rounded
 from pipeline.archive.layout import ARCHIVE, SCORES, VALUES, array, open_archive
 
 AS_OF = datetime(2024, 9, 1, 6, tzinfo=UTC)
+
+
+def keep(forecast: Forecast, root: Path) -> None:
+    keeping.keep(forecast, root, forecast.as_of + timedelta(minutes=5))
 
 
 def opened(root: Path) -> xr.Dataset:
@@ -65,6 +69,7 @@ def test_every_night_is_kept_with_its_times_and_names(tmp_path: Path) -> None:
     first = np.datetime64(AS_OF.replace(tzinfo=None), "ns")
     assert (kept["reference_time"] == [first, first + np.timedelta64(1, "D")]).all()
     assert (kept["as_of"] == kept["reference_time"]).all()
+    assert (kept["made_at"] - kept["as_of"] == np.timedelta64(5, "m")).all()
     hours = kept["reference_time"] + kept["lead"] * np.timedelta64(1, "h")
     assert (kept["valid_time"] == hours).all()
     assert np.isnan(kept["expected"].isel(lead=24)).all()  # neither night has 25 hours
@@ -129,6 +134,8 @@ def test_axes_grow_with_targets_and_hours(tmp_path: Path) -> None:
     kept = opened(tmp_path)
     assert kept["target"].to_numpy().tolist() == ["all", "violent", "property"]
     assert kept["lead"].to_numpy().tolist() == list(range(48))
+    hours = kept["reference_time"] + kept["lead"] * np.timedelta64(1, "h")
+    assert (kept["valid_time"] == hours).all()
     is_kept(tmp_path, night(0))
     is_kept(tmp_path, longer)
     assert np.isnan(kept["expected"].sel(target="all").isel(reference_time=1)).all()
@@ -160,16 +167,7 @@ def test_a_killed_night_is_not_seen_and_its_place_is_taken(
 ) -> None:
     keep(night(0), tmp_path)
 
-    def killed(group: zarr.Group, name: str) -> Any:
-        if name == stops_at:
-            raise KeyboardInterrupt
-        return array(group, name)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(keeping, "array", killed)
-        patch.setattr(keeping, "show", lambda path: killed(path, "show"))
-        with pytest.raises(KeyboardInterrupt):
-            keep(night(1), tmp_path)
+    stopped(monkeypatch, stops_at, tmp_path, night(1))
     assert opened(tmp_path).sizes["reference_time"] == 1
     is_kept(tmp_path, night(0))
     keep(night(2), tmp_path)
@@ -179,12 +177,76 @@ def test_a_killed_night_is_not_seen_and_its_place_is_taken(
         is_kept(tmp_path, night(day))
 
 
-def test_who_has_the_archive_open_reads_on(tmp_path: Path) -> None:
+def test_a_night_killed_while_it_is_made_again_is_not_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in (0, 1):
+        keep(night(day), tmp_path)
+    array(open_archive(tmp_path / ARCHIVE, "r+"), "incidents")[:] = 7.0
+    stopped(monkeypatch, "probability", tmp_path, night(0))
+    kept = opened(tmp_path)
+    assert kept["run_id"].to_numpy().tolist() == ["", "denver-1-abc123"]
+    assert np.isnan(kept["incidents"][0]).all()
+    keep(night(0), tmp_path)
+    is_kept(tmp_path, night(0))
+
+
+def test_a_place_that_a_kill_left_is_not_shown_by_a_night_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in (0, 1):
+        keep(night(day), tmp_path)
+    stopped(monkeypatch, "reference_time", tmp_path, night(2))
+    keep(night(0), tmp_path)
+    times = opened(tmp_path)["reference_time"].to_numpy()
+    assert times.tolist() == [np.datetime64(f"2024-09-0{day}T06:00", "ns").item() for day in (1, 2)]
+
+
+def stopped(monkeypatch: pytest.MonkeyPatch, stops_at: str, root: Path, forecast: Forecast) -> None:
+    """Keep a forecast, and be killed when an array is written (``show``: when all are)."""
+
+    def killed(group: zarr.Group, name: str) -> Any:
+        if name == stops_at:
+            raise KeyboardInterrupt
+        return array(group, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keeping, "array", killed)
+        patch.setattr(keeping, "show", lambda path: killed(path, "show"))
+        with pytest.raises(KeyboardInterrupt):
+            keep(forecast, root)
+
+
+def test_who_has_the_archive_open_reads_on_while_it_grows(tmp_path: Path) -> None:
     keep(night(0), tmp_path)
     kept = opened(tmp_path)
-    keep(night(1), tmp_path)
+    keep(night(1, ("violent", "property")), tmp_path)
     wanted = np.stack([target.expected for target in night(0).targets])
     assert values_of(kept, night(0), "expected") == pytest.approx(wanted, rel=1e-3)
+    assert kept["target"].to_numpy().tolist() == ["all", "violent"]
+
+
+@pytest.mark.parametrize("damage", ["zarr.json", "reference_time/c/0", "auc/zarr.json"])
+def test_a_damaged_archive_is_set_aside_and_no_night_is_stopped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    for again in range(2):
+        keep(night(0), tmp_path)
+        (tmp_path / ARCHIVE / damage).write_bytes(b"")
+        keep(night(1), tmp_path)
+        is_kept(tmp_path, night(1))
+        assert len(list(tmp_path.glob("forecasts-before-*.zarr"))) == again + 1
+    assert "damaged" in caplog.text
+
+
+def test_what_others_add_to_the_archive_stays(tmp_path: Path) -> None:
+    keep(night(0), tmp_path)
+    open_archive(tmp_path / ARCHIVE, "r+").create_array(
+        "mine", shape=(3,), dtype="int8", dimension_names=("three",)
+    )
+    keep(night(1), tmp_path)
+    is_kept(tmp_path, night(1))
+    assert "mine" in open_archive(tmp_path / ARCHIVE)
 
 
 @given(st.lists(st.floats(0, 2.0**100, width=32), min_size=1, max_size=20))

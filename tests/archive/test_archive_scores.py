@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from click.testing import Result
 from scipy.stats import poisson
 from typer.testing import CliRunner
 
+from grids.clock import EPOCH, HOUR
 from grids.cube import read_info
 from grids.snapshots import open_repository
 from pipeline.archive.layout import ARCHIVE, SCORES, array, open_archive
+from pipeline.archive.realised import _Happened, _mature
 from pipeline.archive.recipe import score_issued
-from pipeline.archive.summary import summarize
+from pipeline.archive.summary import _realised, summarize
 from pipeline.cli import app
 from pipeline.config import Config
 from pipeline.errors import MissingInputError
@@ -122,6 +125,48 @@ def test_a_night_that_was_killed_before_it_scored_is_scored_by_the_next(scored: 
     assert issued(scored)["log_score"].load().identical(before)
 
 
+def test_maturity_counts_from_the_last_hour_of_the_night_itself(scored: Config) -> None:
+    group = open_archive(Path(scored.output.path) / ARCHIVE)
+    start = int(array(group, "reference_time")[0])
+    store = open_repository(Store(scored.output.path).cube).readonly_session("main").store
+    happened = _Happened(store, read_info(store), scored.targets)
+    array(open_archive(Path(scored.output.path) / ARCHIVE, "r+"), "scored_as_of")[0] = np.nan
+    ended = EPOCH + (start + 24) * HOUR
+    assert [at for at, _ in _mature(group, happened, ended - HOUR)] == []
+    assert [at for at, _ in _mature(group, happened, ended)] == [0]
+    assert score_issued(scored) == [midnight(FIRST[0])]
+
+
+def test_days_without_deliveries_are_not_scored_as_calm(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    rows = Small(days=113).rows()
+    model = {"rounds": 20, "holdout_nights": 14}
+    config = small_config(tmp_path_factory.mktemp("stopped"), rows, model=model)
+    for day in (111, 113, 125):  # the last report is of the 113th day; nothing came since
+        run_night(config, NOW, midnight(day))
+    done = np.isfinite(issued(config)["scored_as_of"].to_numpy())
+    assert not done[1:].any()
+
+
+def test_a_cube_that_is_gone_is_an_error_that_says_what_to_do(
+    scored: Config, tmp_path: Path
+) -> None:
+    root = tmp_path / "store"
+    shutil.copytree(Path(scored.output.path) / ARCHIVE, root / ARCHIVE)
+    output = scored.output.model_copy(update={"path": str(root)})
+    with pytest.raises(MissingInputError, match="run a night first"):
+        score_issued(scored.model_copy(update={"output": output}))
+    assert not (root / "cube").exists()
+
+
+def test_nights_without_an_incident_have_no_gain() -> None:
+    few = {name: np.zeros(14) for name in SCORES}
+    found = _realised("rare", few | {"hit_rate": np.full(14, np.nan)})
+    assert found.incidents == 0
+    assert all(np.isnan([found.gain, found.gain_low, found.gain_high, found.hit_rate]))
+
+
 def test_nothing_kept_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     config = small_config(tmp_path, Small(days=3).rows())
     with pytest.raises(MissingInputError, match="hexcast nightly issues one"):
@@ -141,4 +186,4 @@ def test_json_holds_null_where_there_are_too_few_nights_for_an_interval(
     assert [each["target"] for each in found["targets"]] == ["all", "violent"]
     assert found["targets"][0]["gain_low"] is None
     shown = run("score", str(file)).output
-    assert "4 nights kept, 3 scored, 0 of them now" in shown
+    assert "4 nights kept, 4 of them made a day or more after their cutoff; 3 scored" in shown

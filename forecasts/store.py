@@ -87,7 +87,7 @@ def publish(root: Path, reference: datetime, staged: Path, manifest: Mapping[str
     files = {key: _describe(staged / key) for key in _files(staged) if key != MANIFEST}
     _write(staged / MANIFEST, _json({**manifest, "files": files}).encode())
     for directory in [staged, *(path for path in staged.rglob("*") if path.is_dir())]:
-        _sync(directory)
+        sync(directory)
     with writing(root):
         _recover(root)
         run = _move_in(root, name, staged)
@@ -182,7 +182,7 @@ def _move_in(root: Path, name: str, staged: Path) -> Path:
     if run.exists():
         run.rename(replaced)
     staged.rename(run)
-    _sync(runs)
+    sync(runs)
     shutil.rmtree(replaced, ignore_errors=True)
     return run
 
@@ -201,7 +201,7 @@ def _point_latest(root: Path) -> None:
         replace_file(record, _json(body).encode())
     for file in FRONT:
         _put_in_front(root / "runs" / name / file, root / file)
-    _sync(root)
+    sync(root)
 
 
 def _put_in_front(file: Path, front: Path) -> None:
@@ -279,9 +279,9 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and value - value != 0 else value
 
 
-def _sync(directory: Path) -> None:
-    """Make renames and new names in ``directory`` outlive a power cut."""
-    handle = os.open(directory, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file's contents, or renames and new names in a folder, outlive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -143,6 +143,24 @@ def test_duckdb_reads_the_geoparquet(parquet, frame):
     assert rows[7:] == (True, len(GRID))
 
 
+@pytest.mark.parametrize("file", PARQUET.values())
+def test_duckdb_finds_the_places_of_every_layer(file, layers, tmp_path):
+    frame = layers.named()[{v: k for k, v in PARQUET.items()}[file]]
+    write_geoparquet(frame, tmp_path / file)
+    duckdb_extensions.import_extension("spatial")
+    with duckdb.connect() as database:
+        database.execute("LOAD spatial")
+        box = shapely.box(-104.985, 39.735, -104.98, 39.74)
+        found = database.execute(
+            "SELECT count(*), count(*) FILTER (ST_Intersects(geometry, ST_GeomFromText(?))),"
+            " min(run_id), epoch(max(reference_time)) FROM read_parquet(?)",
+            [box.wkt, str(tmp_path / file)],
+        ).fetchone()
+    inside = int(shapely.intersects(frame.geometry.to_numpy(), box).sum())
+    assert 0 < inside < len(frame)
+    assert found == (len(frame), inside, "denver-20240901T0600Z-abc123", 479214 * 3600)
+
+
 def test_nothing_is_written_that_is_not_the_layer(tmp_path, forecast):
     target = forecast.target("all")
     broken = counted("all", target.expected, target.baseline * np.nan, "broken")

@@ -13,7 +13,7 @@ import zarr
 from numpy.typing import NDArray
 
 from forecasts.schema import Floats, Forecast
-from forecasts.store import run_name, writing
+from forecasts.store import run_name, sync, writing
 from grids.clock import EPOCH
 from pipeline.archive.layout import (
     ARCHIVE,
@@ -59,6 +59,9 @@ def keep(forecast: Forecast, root: Path, made_at: datetime) -> None:
             array(group, LEAD)[:] = leads
             array(group, "valid_time")[:] = read(group, NIGHT)[:, None] + leads
         _write(group, at, forecast, targets, made_at)
+        for name in VALUES:  # new files: who is told of them must be able to read them
+            for part in (path / name / "c" / str(at)).rglob("*"):
+                sync(part)
         show(path)
 
 

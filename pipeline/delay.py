@@ -70,6 +70,20 @@ def newest_occurrence(table: NDArray[np.int64], cutoff: datetime) -> datetime | 
     return None
 
 
+def newest_report(table: NDArray[np.int64], cutoff: datetime) -> datetime | None:
+    """When the last incident became known, up to a day later and not after ``cutoff``.
+
+    By days of occurrence and lower ends of the age bins; None where no incident is known.
+    """
+    today = day_of(cutoff)
+    days = np.arange(today - DELAY_DAYS + 1, today + 1)
+    day, age = np.nonzero(table[days % DELAY_DAYS])
+    if not len(day):
+        return None
+    known = (days[day] + 1) * 24 + np.append(0.0, DELAY_EDGES)[age]
+    return min(EPOCH + float(known.max()) * HOUR, cutoff)
+
+
 def share_at(shares: NDArray[np.float64], age: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share known by each age (hours), between the edges by straight lines."""
     return np.asarray(np.interp(age, np.append(0.0, DELAY_EDGES), np.append(0.0, shares)))

@@ -19,6 +19,7 @@ from pipeline.delay import (
     exposures,
     maturity,
     newest_occurrence,
+    newest_report,
     reported_share,
     share_at,
 )
@@ -181,6 +182,23 @@ def test_labels_of_a_feed_that_lags_wait_for_it(days):
     newest = newest_occurrence(table, cutoff)
     assert newest is not None
     assert timedelta(0) <= cutoff - newest <= timedelta(days=days + 1)
+
+
+@pytest.mark.parametrize("lag", [0.0, 30.0, 24 * 7.0])
+@pytest.mark.parametrize("silent_days", [0, 1, 10])
+def test_the_newest_report_is_known_to_a_day(lag, silent_days):
+    some = exponential(60, 20, 5.0)
+    some = arrivals(some.events.hour, (some.known / HOUR_US - some.events.hour) + lag)
+    last = EPOCH + timedelta(microseconds=int(some.known[-1]))
+    cutoff = last + timedelta(days=silent_days)
+    found = newest_report(count_delays(EMPTY, some, START, cutoff), cutoff)
+    assert found is not None
+    assert timedelta(days=-1) <= found - last <= timedelta(days=1)
+    assert found <= cutoff
+
+
+def test_nothing_known_has_no_newest_report():
+    assert newest_report(EMPTY, START) is None
 
 
 def test_maturity_is_the_first_edge_with_the_share():

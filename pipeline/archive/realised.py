@@ -26,7 +26,7 @@ from pipeline.archive.layout import (
     read,
 )
 from pipeline.cubing import read_state
-from pipeline.delay import maturity, newest_occurrence, reported_share
+from pipeline.delay import maturity, newest_report, reported_share
 from pipeline.errors import DataError
 
 HIT_AREA = 0.05  # of the area, for hit rates
@@ -47,10 +47,10 @@ def score_nights(root: Path, store: Any, targets: Targets) -> list[datetime]:
         return []
     happened = _Happened(store, read_info(store), targets)
     state = read_state(store)
-    delivered = newest_occurrence(state.delay, state.as_of)
-    if delivered is None:
+    # Where deliveries have stopped, nothing is known of the days since.
+    heard = newest_report(state.delay, state.as_of)
+    if heard is None:
         return []
-    # Where deliveries have stopped, the days since are not known to be calm.
     wait = maturity(reported_share(state.delay, state.as_of))
     with writing(root):
         group = open_archive(path, "r+")
@@ -59,7 +59,7 @@ def score_nights(root: Path, store: Any, targets: Targets) -> list[datetime]:
                 f"{path} is of other cells than the cube: the next night sets it aside, and begins "
                 "another"
             )
-        wanted = list(_mature(group, happened, min(delivered, state.as_of) - wait))
+        wanted = list(_mature(group, happened, heard - wait))
         for at, hours in wanted:
             _score(group, at, hours, happened)
     return [EPOCH + hours.start * HOUR for _, hours in wanted]

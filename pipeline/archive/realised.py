@@ -93,9 +93,8 @@ def _mature(
     """Place and hours of the nights to be scored: those that ended at or before ``until``."""
     done, runs, starts = (read(group, name) for name in ("scored_as_of", "run_id", NIGHT))
     first, last = happened.info.hours.start, int((until - EPOCH) / HOUR)
-    for at in range(
-        min(map(len, (done, runs, starts)))
-    ):  # a killed night may have left some longer
+    nights = min(len(done), len(runs), len(starts))  # a killed night may have left some longer
+    for at in range(nights):
         start = int(starts[at])
         if runs[at] and np.isnan(done[at]) and first <= start < last:
             issued = np.isfinite(read(group, "expected", np.s_[at, :, 0])).any(axis=1)

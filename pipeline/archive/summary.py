@@ -51,10 +51,8 @@ class Summary:
 
 def summarize(root: Path, last: int) -> Summary:
     """The archive below ``root``; of its scored nights the newest ``last``."""
-    path = root / ARCHIVE
-    if not path.exists():
-        return Summary(0, 0, 0, ())
-    group = zarr.open_group(path, mode="r")  # as readers see it, whatever is being written
+    # As readers see it, whatever is being written.
+    group = zarr.open_group(root / ARCHIVE, mode="r")
     times = read(group, NIGHT)
     scored = np.isfinite(read(group, "scored_as_of"))
     chosen = np.flatnonzero(scored)[np.argsort(times[scored])][-last:]

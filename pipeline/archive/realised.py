@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,7 @@ from pipeline.delay import maturity, newest_report, reported_share
 from pipeline.errors import DataError
 
 HIT_AREA = 0.05  # of the area, for hit rates
+_LOG = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 Targets = Mapping[str, tuple[str, ...]]
 
@@ -59,10 +61,7 @@ def score_nights(root: Path, store: Any, targets: Targets) -> list[datetime]:
                 f"{path} is of other cells than the cube: the next night sets it aside, and begins "
                 "another"
             )
-        wanted = list(_mature(group, happened, heard - wait))
-        for at, hours in wanted:
-            _score(group, at, hours, happened)
-    return [EPOCH + hours.start * HOUR for _, hours in wanted]
+        return [_score(group, night, happened) for night in _mature(group, happened, heard - wait)]
 
 
 @dataclass(frozen=True)
@@ -87,34 +86,63 @@ class _Happened:
         }
 
 
-def _mature(
-    group: zarr.Group, happened: _Happened, until: datetime
-) -> Iterator[tuple[int, HourRange]]:
-    """Place and hours of the nights to be scored: those that ended at or before ``until``."""
+@dataclass(frozen=True)
+class _Night:
+    """A night of an archive; ``expected``, ``baseline``: (hour, cell, target)."""
+
+    at: int
+    hours: HourRange
+    expected: Floats
+    baseline: Floats
+
+
+def _mature(group: zarr.Group, happened: _Happened, until: datetime) -> Iterator[_Night]:
+    """The nights to be scored: those that ended at or before ``until``."""
     done, runs, starts = (read(group, name) for name in ("scored_as_of", "run_id", NIGHT))
     first, last = happened.info.hours.start, int((until - EPOCH) / HOUR)
     nights = min(len(done), len(runs), len(starts))  # a killed night may have left some longer
     for at in range(nights):
         start = int(starts[at])
         if runs[at] and np.isnan(done[at]) and first <= start < last:
-            issued = np.isfinite(read(group, "expected", np.s_[at, :, 0])).any(axis=1)
-            hours = HourRange(start, start + int(issued.sum()))
-            if issued[: len(hours)].all() and 0 < len(hours) <= last - start:
-                yield at, hours
+            night = _read_night(group, at, start)
+            if night is not None and len(night.hours) <= last - start:
+                yield night
 
 
-def _score(group: zarr.Group, at: int, hours: HourRange, happened: _Happened) -> None:
-    counts = happened.of(hours)
-    night = np.s_[at, : len(hours)]
-    expected, baseline = (
-        read(group, name, night).astype(np.float64) for name in ("expected", "baseline")
-    )
+def _read_night(group: zarr.Group, at: int, start: int) -> _Night | None:
+    """What was issued for the hours from ``start`` on; None where it cannot be read, or has gaps.
+
+    A block that the disk has lost is no reason to end other nights: it is told, and left unscored.
+    """
+    try:
+        expected, baseline = (
+            read(group, name, at).astype(np.float64) for name in ("expected", "baseline")
+        )
+    except Exception as fault:  # noqa: BLE001 - it shows as whatever a codec raises
+        night = EPOCH + start * HOUR
+        _LOG.warning(
+            "%s: the night of %s is damaged (%s: %s) and not scored: issue it again with hexcast "
+            "backfill --reprocess all",
+            ARCHIVE, f"{night:%Y-%m-%d %H:%MZ}", type(fault).__name__, fault,
+        )  # fmt: skip
+        return None
+    issued = np.flatnonzero(np.isfinite(expected[..., 0]).any(axis=1))
+    count = len(issued)
+    if not count or issued[-1] != count - 1:
+        return None
+    return _Night(at, HourRange(start, start + count), expected[:count], baseline[:count])
+
+
+def _score(group: zarr.Group, night: _Night, happened: _Happened) -> datetime:
+    """Write the scores of a night; its reference time."""
+    counts = happened.of(night.hours)
     for place, target in enumerate(read(group, TARGET).tolist()):
-        issued = expected[..., place].T
+        issued, baseline = (each[..., place].T for each in (night.expected, night.baseline))
         if target in counts and np.isfinite(issued).all():
-            for name, score in scores_of(issued, baseline[..., place].T, counts[target]).items():
-                array(group, name)[at, place] = score
-    array(group, "scored_as_of")[at] = (happened.until - EPOCH).total_seconds()
+            for name, score in scores_of(issued, baseline, counts[target]).items():
+                array(group, name)[night.at, place] = score
+    array(group, "scored_as_of")[night.at] = (happened.until - EPOCH).total_seconds()
+    return EPOCH + night.hours.start * HOUR
 
 
 def scores_of(issued: Floats, baseline: Floats, counts: NDArray[np.int64]) -> dict[str, float]:

@@ -132,9 +132,25 @@ def test_maturity_counts_from_the_last_hour_of_the_night_itself(scored: Config) 
     happened = _Happened(store, read_info(store), scored.targets)
     array(open_archive(Path(scored.output.path) / ARCHIVE, "r+"), "scored_as_of")[0] = np.nan
     ended = EPOCH + (start + 24) * HOUR
-    assert [at for at, _ in _mature(group, happened, ended - HOUR)] == []
-    assert [at for at, _ in _mature(group, happened, ended)] == [0]
+    assert [night.at for night in _mature(group, happened, ended - HOUR)] == []
+    assert [night.at for night in _mature(group, happened, ended)] == [0]
     assert score_issued(scored) == [midnight(FIRST[0])]
+
+
+def test_a_night_that_the_disk_has_lost_is_told_and_the_others_are_scored(
+    scored: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = Path(scored.output.path) / ARCHIVE
+    before = issued(scored)["log_score"].load()
+    (lost,) = (path for path in (root / "baseline" / "c" / "1").rglob("*") if path.is_file())
+    sound = lost.read_bytes()
+    lost.write_bytes(sound[: len(sound) // 2])
+    array(open_archive(root, "r+"), "scored_as_of")[:2] = np.nan
+    assert score_issued(scored) == [midnight(FIRST[0])]
+    assert f"{midnight(FIRST[1]):%Y-%m-%d %H:%MZ} is damaged" in caplog.text
+    lost.write_bytes(sound)
+    assert score_issued(scored) == [midnight(FIRST[1])]
+    assert issued(scored)["log_score"].load().identical(before)
 
 
 def test_days_without_deliveries_are_not_scored_as_calm(

@@ -22,11 +22,8 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import geopandas
 import numpy as np
@@ -109,7 +106,6 @@ class _Shift:
     target: TargetForecast
     period: Period
     at: int
-    beside: Beside
 
     @property
     def expected(self) -> Floats:
@@ -121,14 +117,13 @@ class _Shift:
         hot = hottest(self.expected[:, None], self.forecast.hotspot_share)[:, 0]
         grid = self.forecast.grid
         most = max(1, round(PATROL_KM2 / grid.km2.mean()))
-        return merged(self.expected, hot, self.beside, most)
+        return merged(self.expected, hot, grid.beside, most)
 
 
 def hotspots_frame(forecast: Forecast) -> geopandas.GeoDataFrame:
     """``hotspots``: by target, shift and rank; the hottest share of the area in every shift."""
-    beside = cache(forecast.grid.beside)  # shifts and targets are hot in much the same places
     shifts = [
-        _Shift(forecast, target, period, at, beside)
+        _Shift(forecast, target, period, at)
         for target in forecast.targets_by_period
         for at, period in enumerate(forecast.periods)
     ]
@@ -143,11 +138,22 @@ def hotspots_frame(forecast: Forecast) -> geopandas.GeoDataFrame:
 def _rows(shift: _Shift, areas: list[Cells]) -> pd.DataFrame:
     """The areas of one shift, best first, without what is the run's."""
     forecast, period, target = shift.forecast, shift.period, shift.target
-    expected = np.array([shift.expected[cells].sum() for cells in areas])
+    sizes = np.array([len(cells) for cells in areas])
+    cells, first = np.concatenate(areas), np.cumsum(sizes) - sizes
+
+    def sums(values: Floats) -> Floats:
+        return np.add.reduceat(values[cells], first)
+
+    expected, km2 = sums(shift.expected), sums(forecast.grid.km2)
     law = target.laws.district_shift
     low, high = law.interval(expected)
-    km2 = forecast.grid.km2
-    rows = pd.DataFrame(
+    share = expected / max(shift.expected.sum(), np.finfo(np.float64).tiny)
+    rank = np.arange(1, len(areas) + 1)
+    names = _neighbourhoods(forecast, shift.expected, cells, np.repeat(rank - 1, sizes))
+    middles = np.column_stack([sums(each) for each in forecast.grid.metres.T]) / sizes[:, None]
+    shown = f"{period.shift} ({period.clock(forecast.timezone)})"
+    figures = zip(expected, low, high, share, km2 / forecast.grid.km2.sum(), strict=True)
+    return pd.DataFrame(
         {
             "target": target.name,
             "shift": period.shift,
@@ -156,35 +162,30 @@ def _rows(shift: _Shift, areas: list[Cells]) -> pd.DataFrame:
             "valid_local": period.local(forecast.timezone),
             "lead_hours": period.first - forecast.hours.start,
             "hours": period.stop - period.first,
-            "rank": np.arange(1, len(areas) + 1),
-            "neighbourhood": [_neighbourhood(forecast, shift.expected, cells) for cells in areas],
-            "cells": [len(cells) for cells in areas],
-            "area_km2": [km2[cells].sum() for cells in areas],
+            "rank": rank,
+            "name": [f"{at} {name}".strip() for at, name in zip(rank, names, strict=True)],
+            "label": [
+                f"{at}. {name or _where(middle)}, {shown}: {_told(target.name, *each)}"
+                for at, name, middle, each in zip(rank, names, middles, figures, strict=True)
+            ],
+            "neighbourhood": names,
+            "cells": sizes,
+            "area_km2": km2,
             "probability": law.probability(expected),
             "expected": expected,
             "low": whole_counts(target.name, low),
             "high": whole_counts(target.name, high),
-            "baseline": [target.baseline[cells, shift.at].sum() for cells in areas],
-            "share": expected / max(shift.expected.sum(), np.finfo(np.float64).tiny),
+            "baseline": sums(target.baseline[:, shift.at]),
+            "share": share,
         }
     )
-    where = [_where(forecast.grid, cells) for cells in areas]
-    place = rows["neighbourhood"].where(rows["neighbourhood"] != "", where)
-    rows["name"] = (rows["rank"].astype("str") + " " + rows["neighbourhood"]).str.strip()
-    shown = f"{period.shift} ({period.clock(forecast.timezone)})"
-    rows["label"] = [
-        _label(row, at, shown, row["area_km2"] / km2.sum())
-        for row, at in zip(rows.to_dict("records"), place, strict=True)
-    ]
-    return rows
 
 
-def _label(row: Mapping[str, Any], place: str, shift: str, area: float) -> str:
-    """The area in a sentence; ``area``: its share of the whole."""
+def _told(target: str, expected: float, low: float, high: float, share: float, area: float) -> str:
+    """An area's figures in words; ``share``: of the city's incidents, ``area``: of its ground."""
     return (
-        f"{row['rank']}. {place}, {shift}: {_brief(row['expected'])} incidents expected "
-        f"({row['target']}; 90 %: {row['low']:.0f} to {row['high']:.0f}), "
-        f"{_brief(100 * row['share'])} % of the city's on {_brief(100 * area)} % of its area"
+        f"{_brief(expected)} incidents expected ({target}; 90 %: {low:.0f} to {high:.0f}), "
+        f"{_brief(100 * share)} % of the city's on {_brief(100 * area)} % of its area"
     )
 
 
@@ -195,19 +196,26 @@ def _brief(value: float) -> str:
     return np.format_float_positional(value, 2, fractional=False, trim="-")
 
 
-def _neighbourhood(forecast: Forecast, expected: Floats, cells: Cells) -> str:
-    """The one in which most of an area is expected."""
+def _neighbourhoods(
+    forecast: Forecast, expected: Floats, cells: Cells, area: NDArray[np.int64]
+) -> list[str]:
+    """By area, the one in which most of it is expected, the first by name of equal ones.
+
+    ``area``: (cell of an area,) as ``cells``, which area it is in.
+    """
     if not forecast.neighbourhoods:
-        return ""
-    sums = defaultdict[str, float](float)
-    for cell in cells.tolist():
-        sums[forecast.neighbourhoods[cell]] += float(expected[cell])
-    return max(sorted(sums), key=lambda name: sums[name])
+        return [""] * (area[-1] + 1)
+    names, code = np.unique(np.array(forecast.neighbourhoods)[cells], return_inverse=True)
+    sums = np.full((area[-1] + 1, len(names)), -1.0)  # also one of which nothing is expected is in
+    sums[area, code] = 0
+    np.add.at(sums, (area, code), expected[cells])
+    found: list[str] = names[sums.argmax(axis=1)].tolist()
+    return found
 
 
-def _where(grid: HexGrid, cells: Cells) -> str:
-    """How far an area's middle lies from the city's, and in which direction."""
-    east, north = grid.metres[cells].mean(axis=0) / 1000
+def _where(middle: Floats) -> str:
+    """How far an area's middle lies from the city's, and in which direction; metres from there."""
+    east, north = middle / 1000
     distance = float(np.hypot(east, north))
     if distance < 0.5:
         return "the middle"
@@ -216,7 +224,7 @@ def _where(grid: HexGrid, cells: Cells) -> str:
 
 
 def outline(grid: HexGrid, cells: Cells) -> shapely.Geometry:
-    """The cells as one shape. Their corners agree to a millionth of a metre, and are made equal."""
+    """The cells as one shape, of which the grid's polygons are the parts."""
     if len(cells) == 1:
         return grid.polygons[cells[0]]
-    return shapely.union_all(grid.polygons[cells], grid_size=1e-9)
+    return shapely.coverage_union_all(grid.polygons[cells])

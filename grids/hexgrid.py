@@ -15,6 +15,7 @@ import pandas as pd
 import shapely
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
+from scipy.spatial import KDTree
 
 METRES_PER_DEGREE = 111_195.0  # of a great circle, earth's mean radius 6,371 km
 OUTSIDE = -1
@@ -110,12 +111,17 @@ class HexGrid:
 
     @cached_property
     def polygons(self) -> NDArray[np.object_]:
-        """(cell,) shapely polygons, EPSG:4326, longitude first."""
-        rings = [
-            [(lon, lat) for lat, lon in h3.api.basic_int.cell_to_boundary(int(cell))]
-            for cell in self.cells
-        ]
-        return np.array([shapely.Polygon(ring) for ring in rings], dtype=object)
+        """(cell,) shapely polygons, EPSG:4326, longitude first.
+
+        Neighbours have the same corners to the last digit: the grid is a valid coverage.
+        """
+        rings = [h3.api.basic_int.cell_to_boundary(int(cell)) for cell in self.cells]
+        corners = _made_equal(np.array([corner[::-1] for ring in rings for corner in ring]))
+        cell_of = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+        polygons: NDArray[np.object_] = shapely.polygons(
+            shapely.linearrings(corners, indices=cell_of)
+        )
+        return polygons
 
     @cached_property
     def centroids(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -154,9 +160,13 @@ class HexGrid:
 
     def beside(self, cell: int) -> NDArray[np.int32]:
         """Indices of the cells that share an edge with a cell, given by its index."""
-        around = h3.api.basic_int.grid_disk(int(self.cells[cell]), 1)
-        found = self.index_of(np.array(around, np.uint64))
-        return np.asarray(found[(found >= 0) & (found != cell)])
+        nearest = self._nearest
+        found: NDArray[np.int32] = nearest.indices[nearest.indptr[cell] : nearest.indptr[cell + 1]]
+        return found
+
+    @cached_property
+    def _nearest(self) -> csr_array:
+        return self.ring(1)
 
     def ring(self, k: int) -> csr_array:
         """Sparse (cell, cell) matrix of means over the cells at distance ``k`` inside the grid.
@@ -174,6 +184,14 @@ class HexGrid:
 def _check_resolution(resolution: int) -> None:
     if not 0 <= resolution <= 15:
         raise ValueError(f"H3 resolution {resolution}: use 0 to 15 (9 is about 0.1 km2)")
+
+
+def _made_equal(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(point, 2) degrees; those nearer than a tenth of a millimetre become the first of them."""
+    pairs = KDTree(points).query_pairs(1e-9, output_type="ndarray")
+    first = np.arange(len(points))
+    np.minimum.at(first, pairs[:, 1], pairs[:, 0])
+    return points[first]
 
 
 def _hilbert_order(cells: NDArray[np.uint64]) -> NDArray[np.uint64]:

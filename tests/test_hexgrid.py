@@ -169,7 +169,27 @@ def test_shapes_of_cells_hold_their_centres() -> None:
     assert shapely.contains_xy(GRID.polygons, lon, lat).all()
 
 
+@pytest.mark.parametrize(
+    "grid",
+    [GRID, HexGrid.from_extent(-20, 40, 20, 60, 3)],  # the second lies across edges of H3's solid
+    ids=["city", "continent"],
+)
+def test_shapes_of_neighbours_meet_without_gap_or_overlap(grid: HexGrid) -> None:
+    assert shapely.is_valid(grid.polygons).all()
+    assert shapely.coverage_is_valid(grid.polygons)
+
+
 # Its neighbours
+
+
+def test_cells_beside_a_cell_are_those_that_h3_says() -> None:
+    counts = set()
+    for index in range(len(GRID)):
+        around = [h3.str_to_int(cell) for cell in h3.grid_ring(GRID.hex_ids[index], 1)]
+        inside = GRID.index_of(np.array(around, np.uint64))
+        assert set(GRID.beside(index)) == set(inside[inside != OUTSIDE])
+        counts.add(len(GRID.beside(index)))
+    assert {3, 6} <= counts
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])

@@ -6,11 +6,14 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import dask
 from distributed import Client, LocalCluster, Security
 
+from cluster.gpu import gpu_count
+from cluster.same import require_same
 from cluster.spec import ENCRYPTED, ClusterSpec, ClusterUnavailableError
 
 CLOSING_SECONDS = 30
@@ -30,29 +33,25 @@ _SETTINGS = {
 
 @contextmanager
 def connect(spec: ClusterSpec) -> Iterator[Client]:
-    """A client of the cluster that ``spec`` names, with at least one worker.
+    """A client of the cluster that ``spec`` names, with as many workers as it waits for.
 
     Leaves nothing running: the client closes first, then a cluster that was started here.
-    Raises ClusterUnavailableError when no worker is there within the time limit.
+    Raises ClusterUnavailableError where too few workers are there within the time limit, or where
+    they run something else than this process.
     """
     with dask.config.set(_SETTINGS):
-        if spec.kind == "local":
-            with _closing(_local(spec)) as cluster, Client(cluster) as client:
+        if spec.kind == "address":
+            with _remote(spec) as client:
+                require_same(client)
                 yield client
         else:
-            with _remote(spec) as client:
+            with _closing(_started(spec)) as cluster, Client(cluster) as client:
                 yield client
 
 
-def _local(spec: ClusterSpec) -> LocalCluster:
+def _started(spec: ClusterSpec) -> Any:
     try:
-        return LocalCluster(
-            n_workers=spec.workers or os.cpu_count() or 1,
-            threads_per_worker=1,
-            memory_limit=int(spec.memory_gib * 2**30),
-            dashboard_address="127.0.0.1:0",
-            host="127.0.0.1",
-        )
+        return _cuda(spec) if spec.kind == "cuda" else _local(spec)
     except RuntimeError as fault:
         raise ClusterUnavailableError(
             f"the workers of this machine did not start ({fault}): it is very busy, or one was "
@@ -60,8 +59,39 @@ def _local(spec: ClusterSpec) -> LocalCluster:
         ) from fault
 
 
+def _local(spec: ClusterSpec) -> LocalCluster:
+    return LocalCluster(
+        n_workers=spec.workers or os.cpu_count() or 1,
+        threads_per_worker=1,
+        memory_limit=int(spec.memory_gib * 2**30),
+        dashboard_address="127.0.0.1:0",
+        host="127.0.0.1",
+    )
+
+
+def _cuda(spec: ClusterSpec) -> Any:
+    """A worker for each GPU, which sees no other."""
+    found = gpu_count()
+    if not found:
+        raise ClusterUnavailableError(
+            "kind: cuda, but no NVIDIA GPU is here: use kind: local, or a machine with one"
+        )
+    try:
+        from dask_cuda import LocalCUDACluster
+    except ImportError as fault:
+        raise ClusterUnavailableError(
+            f"kind: cuda needs dask-cuda ({fault}): pip install hexcast[gpu]"
+        ) from fault
+    return LocalCUDACluster(
+        n_workers=spec.workers or found,
+        memory_limit=int(spec.memory_gib * 2**30),
+        dashboard_address="127.0.0.1:0",
+        host="127.0.0.1",
+    )
+
+
 @contextmanager
-def _closing(cluster: LocalCluster) -> Iterator[LocalCluster]:
+def _closing(cluster: Any) -> Iterator[Any]:
     """A worker that does not stop in time is no fault of the work: it ends with this process."""
     try:
         yield cluster
@@ -74,36 +104,56 @@ def _closing(cluster: LocalCluster) -> Iterator[LocalCluster]:
 
 @contextmanager
 def _remote(spec: ClusterSpec) -> Iterator[Client]:
-    _require_certificates(spec)
+    security = _security(spec)
     try:
-        client = Client(spec.address, timeout=spec.timeout_seconds)
+        client = Client(spec.address, timeout=spec.timeout_seconds, security=security)
     except (OSError, TimeoutError) as fault:
         raise ClusterUnavailableError(
             f"no scheduler answers at {spec.address} within {spec.timeout_seconds:g} s: start it, "
             "correct cluster.address, or use kind: local"
         ) from fault
     with client:
-        try:
-            client.wait_for_workers(1, timeout=spec.timeout_seconds)
-        except TimeoutError as fault:
-            raise ClusterUnavailableError(
-                f"the scheduler at {spec.address} has no workers after "
-                f"{spec.timeout_seconds:g} s: start dask worker {spec.address}"
-            ) from fault
+        _wait(client, spec)
         yield client
 
 
-def _require_certificates(spec: ClusterSpec) -> None:
+def _wait(client: Client, spec: ClusterSpec) -> None:
+    try:
+        client.wait_for_workers(spec.wait_for, timeout=spec.timeout_seconds)
+    except TimeoutError as fault:
+        found = len(client.nthreads())
+        raise ClusterUnavailableError(
+            f"the scheduler at {spec.address} has {found or 'no'} workers after "
+            f"{spec.timeout_seconds:g} s, not {spec.wait_for}: start dask worker {spec.address}"
+        ) from fault
+
+
+def _security(spec: ClusterSpec) -> Security | None:
+    """What an encrypted connection needs. Raises ClusterUnavailableError where it is not there."""
     # Before there is a client: one that fails over this is left half started.
     if urlsplit(spec.address).scheme not in ENCRYPTED:
-        return
+        return None
+    files = (
+        {
+            f"tls_{name}": path
+            for name, path in (
+                ("ca_file", spec.tls.ca),
+                ("client_cert", spec.tls.cert),
+                ("client_key", spec.tls.key),
+            )
+        }
+        if spec.tls
+        else {}
+    )  # else Dask's own configuration names them
     fault = None
     try:
-        found = Security().get_connection_args("client").get("ssl_context")
+        security = Security(require_encryption=True, **files)
+        found = security.get_connection_args("client").get("ssl_context")
     except OSError as error:
         found, fault = None, error
     if found is None:
         raise ClusterUnavailableError(
             f"no encrypted connection to {spec.address} without certificates: name their files in "
-            f"Dask's configuration, distributed.comm.tls{f' ({fault})' if fault else ''}"
+            f"cluster.tls{f' ({fault})' if fault else ''}"
         ) from fault
+    return security

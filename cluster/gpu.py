@@ -1,8 +1,14 @@
-"""Whether this machine has an NVIDIA GPU: XGBoost itself only warns and trains on the CPU."""
+"""Whether machines have an NVIDIA GPU: XGBoost itself only warns and trains on the CPU."""
 
 from __future__ import annotations
 
 import ctypes
+from typing import TYPE_CHECKING
+
+from cluster.spec import ClusterUnavailableError
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 def gpu_count() -> int:
@@ -15,3 +21,20 @@ def gpu_count() -> int:
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return 0
     return count.value
+
+
+def device_of(client: Client, asked: str) -> str:
+    """``cpu`` or ``cuda``: what is asked for, and for ``auto`` cuda where every worker has a GPU.
+
+    Raises ClusterUnavailableError where cuda is asked for and a worker has none.
+    """
+    if asked == "cpu":
+        return asked
+    found = client.run(gpu_count)
+    without = sorted(worker for worker, count in found.items() if not count)
+    if asked == "cuda" and without:
+        raise ClusterUnavailableError(
+            f"model.device is cuda, but worker {without[0]} has no NVIDIA GPU: use auto or cpu, or "
+            "workers with one"
+        )
+    return "cpu" if without or not found else "cuda"

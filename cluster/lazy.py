@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,17 +10,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from cluster.spec import ClusterSpec, ClusterUnavailableError
+from cluster.spec import ClusterSpec
 
 if TYPE_CHECKING:
     from distributed import Client
+
+_LOG = logging.getLogger("hexcast")
 
 
 class LazyCluster:
     """A cluster that starts when its client is first asked for: most nights never need one.
 
-    ``folder`` is where workers read and write. Raises ClusterUnavailableError where they do not
-    see it as this process does.
+    ``folder``: of the store, which this process sees.
     """
 
     def __init__(self, spec: ClusterSpec, folder: Path) -> None:
@@ -27,25 +29,46 @@ class LazyCluster:
         self._folder = folder
         self._stack = ExitStack()
         self._client: Client | None = None
+        self._beside: Client | None = None
 
     @property
     def client(self) -> Client:
-        """The client; the first call starts or reaches the cluster."""
+        """The client, for work on what it is sent; the first call starts or reaches the cluster."""
         if self._client is None:
-            from cluster.connect import connect
-
-            client = self._stack.enter_context(connect(self._spec))
-            _require_shared(client, self._folder)
-            self._client = client
+            self._client = self._connect(self._spec)
         return self._client
+
+    @property
+    def beside(self) -> Client:
+        """A client whose workers read and write the store's folder.
+
+        The same, where all of them see it; else one of processes of this machine.
+        """
+        if self._beside is None:
+            sees = self._spec.kind != "address" or _all_see(self.client, self._folder)
+            if not sees:
+                _LOG.info(
+                    "workers do not see %s: what reads or writes there is done on this machine",
+                    self._folder,
+                )
+            self._beside = self.client if sees else self._connect(self._spec.beside)
+        return self._beside
+
+    def _connect(self, spec: ClusterSpec) -> Client:
+        from cluster.connect import connect
+
+        return self._stack.enter_context(connect(spec))
 
     def peak_mib(self) -> dict[str, float]:
         """Largest resident memory so far, MiB: of this process and of the largest worker."""
         peaks = {"driver": own_peak_mib()}
-        if self._client is not None:
-            found = self._client.run(own_peak_mib, on_error="ignore")
-            peaks["worker"] = max(found.values(), default=0.0)
-        return peaks
+        clients = {id(each): each for each in (self._client, self._beside) if each is not None}
+        found = [
+            peak
+            for client in clients.values()
+            for peak in client.run(own_peak_mib, on_error="ignore").values()
+        ]
+        return peaks | ({"worker": max(found, default=0.0)} if clients else {})
 
     def __enter__(self) -> LazyCluster:
         return self
@@ -56,24 +79,18 @@ class LazyCluster:
         fault: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self._client = None
+        self._client = self._beside = None
         self._stack.__exit__(kind, fault, at)
 
 
-def _require_shared(client: Client, folder: Path) -> None:
-    """A worker that writes to another disk of the same name would lose what it wrote."""
+def _all_see(client: Client, folder: Path) -> bool:
+    """Whether all workers see what is written there: a disk of the same name may be another."""
     probe = folder / f".probe-{uuid4().hex}"
     probe.touch()
     try:
-        seen = client.run(_sees, str(probe))
+        return all(client.run(_sees, str(probe)).values())
     finally:
         probe.unlink()
-    blind = sorted(worker for worker, found in seen.items() if not found)
-    if blind:
-        raise ClusterUnavailableError(
-            f"worker {blind[0]} does not see {folder} of this machine: mount it there under the "
-            "same path, or use kind: local"
-        )
 
 
 def _sees(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -18,23 +19,51 @@ class ClusterUnavailableError(Exception):
     exit_code = 69
 
 
-class ClusterSpec(BaseModel):
-    """Where the work runs: processes on this machine, or a scheduler that is already there."""
+class WorkerLostError(Exception):
+    """A worker that the work could not go on without has left."""
 
+    exit_code = 75
+
+
+class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["local", "address"] = "local"
-    workers: int = Field(default=0, ge=0, description="local worker processes; 0: one a core")
-    memory_gib: float = Field(default=4.0, gt=0, description="memory limit of a local worker")
+
+class Certificates(_Section):
+    """Files (PEM) that a client shows to a scheduler, and the authority that it trusts."""
+
+    ca: str
+    cert: str
+    key: str
+
+    @model_validator(mode="after")
+    def _files_are_there(self) -> Certificates:
+        for path in (self.ca, self.cert, self.key):
+            if not Path(path).is_file():
+                raise ValueError(f"{path}: there is no such file: give certificates as PEM files")
+        return self
+
+
+class ClusterSpec(_Section):
+    """Where the work runs: processes of this machine, its GPUs, or a scheduler that is there."""
+
+    kind: Literal["local", "cuda", "address"] = "local"
+    workers: int = Field(default=0, ge=0, description="processes of this machine; 0: one a core")
+    memory_gib: float = Field(default=4.0, gt=0, description="memory limit of such a process")
     address: str | None = None
+    tls: Certificates | None = None
     insecure: bool = False
+    wait_for: int = Field(default=1, ge=1, description="workers without which nothing begins")
     timeout_seconds: float = Field(default=60.0, gt=0)
+    limit_hours: float = Field(default=8.0, gt=0, description="a command may take")
 
     @model_validator(mode="after")
     def _address_is_safe(self) -> ClusterSpec:
-        if self.kind == "local":
-            if self.address:
-                raise ValueError("address goes with kind: address, not with kind: local")
+        if self.kind != "address":
+            if self.address or self.tls:
+                raise ValueError(
+                    f"address and tls go with kind: address, not with kind: {self.kind}"
+                )
             return self
         if not self.address:
             raise ValueError(
@@ -46,6 +75,10 @@ class ClusterSpec(BaseModel):
             raise ValueError(
                 f"{self.address}: write it as tls://host:port (or {', '.join(SCHEMES)})"
             )
+        if self.tls and url.scheme not in ENCRYPTED:
+            raise ValueError(
+                f"{self.address} is not encrypted, so that tls says nothing: use tls://"
+            )
         safe = url.scheme in ENCRYPTED or url.hostname in LOOPBACK
         if not safe and not self.insecure:
             raise ValueError(
@@ -53,3 +86,8 @@ class ClusterSpec(BaseModel):
                 "use tls://, or say insecure: true on a network that you trust"
             )
         return self
+
+    @property
+    def beside(self) -> ClusterSpec:
+        """Of processes of this machine, for what a cluster's workers cannot do."""
+        return self.model_copy(update={"kind": "local", "address": None, "tls": None})

@@ -177,7 +177,7 @@ def _issued(
 
     if not made:
         return
-    client = cluster.client
+    client = cluster.beside
     # All nights, those that are there included: a state that went another way differs in its last
     # digits, and what is resumed must be what was never stopped.
     nights = [run.cutoff for run in plan.runs]

@@ -53,7 +53,7 @@ def build(
     # worker's copy brings that back: one commit, and no reader finds hours without their counts.
     fork, hours = session.fork(), HourRange(spec.start, reference_hour(cutoff))
     extend_hours(fork.store, hours.stop)
-    client = cluster.client
+    client = cluster.beside
     # Once to every worker: in every task, a large city's grid outweighs the incidents.
     sent = client.scatter(info, broadcast=True, hash=False)
     write = delayed(_write_shards)

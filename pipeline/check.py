@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
+from pathlib import Path
 
 from forecasts.store import run_name
 from grids.clock import latest_cutoff
@@ -76,12 +77,14 @@ def _store(config: Config, store: Store) -> str:
 
 
 def _cluster(config: Config) -> str:
-    if config.cluster.kind == "local":
-        return f"local, {config.cluster.workers or os.cpu_count()} workers"
-    from cluster.connect import connect  # Dask takes seconds to load
+    spec = config.cluster
+    if spec.kind == "local":
+        return f"local, {spec.workers or os.cpu_count()} workers"
+    from cluster.lazy import LazyCluster  # Dask takes seconds to load
 
-    with connect(config.cluster) as client:
-        return f"{config.cluster.address}, {len(client.nthreads())} workers"
+    with LazyCluster(spec, Path(config.output.path)) as cluster:
+        found = len(cluster.client.nthreads())
+    return f"{spec.address or spec.kind}, {found} workers of the same versions"
 
 
 def _next(run: Run) -> str:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cluster.guard import TimeLimitError
 from pipeline.cli_backfill import backfill
 from pipeline.cli_backtest import backtest
 from pipeline.cli_export import export
-from pipeline.cli_options import Accept, AsOf, ConfigFile, Json, Out
+from pipeline.cli_options import Accept, AsOf, Cluster, ConfigFile, Json, Out
 from pipeline.cli_runs import runs, verify
 from pipeline.cli_score import score
 from pipeline.cli_tune import tune
@@ -90,6 +91,7 @@ def nightly(
     config: ConfigFile,
     as_of: AsOf = None,
     out: Out = None,
+    cluster: Cluster = None,
     accept_quality: Accept = False,
     as_json: Json = False,
 ) -> None:
@@ -97,7 +99,7 @@ def nightly(
 
     Example: hexcast nightly configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, out, "forecast", accept=accept_quality), as_json)
+    _report(_run(config, as_of, out, cluster, "forecast", accept=accept_quality), as_json)
 
 
 @app.command()
@@ -105,6 +107,7 @@ def ingest(
     config: ConfigFile,
     as_of: AsOf = None,
     out: Out = None,
+    cluster: Cluster = None,
     accept_quality: Accept = False,
     as_json: Json = False,
 ) -> None:
@@ -112,42 +115,60 @@ def ingest(
 
     Example: hexcast ingest configs/denver.yaml
     """
-    _report(_run(config, as_of, out, "ingest", accept=accept_quality), as_json)
+    _report(_run(config, as_of, out, cluster, "ingest", accept=accept_quality), as_json)
 
 
 @app.command()
-def cube(config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json = False) -> None:
+def cube(
+    config: ConfigFile,
+    as_of: AsOf = None,
+    out: Out = None,
+    cluster: Cluster = None,
+    as_json: Json = False,
+) -> None:
     """The night as far as cube and state.
 
     Example: hexcast cube configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, out, "cube"), as_json)
+    _report(_run(config, as_of, out, cluster, "cube"), as_json)
 
 
 @app.command()
-def train(config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json = False) -> None:
+def train(
+    config: ConfigFile,
+    as_of: AsOf = None,
+    out: Out = None,
+    cluster: Cluster = None,
+    as_json: Json = False,
+) -> None:
     """The night as far as the models.
 
     They are made where those kept are too old.
 
     Example: hexcast train configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, out, "train"), as_json)
+    _report(_run(config, as_of, out, cluster, "train"), as_json)
 
 
 @app.command()
 def forecast(
-    config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json = False
+    config: ConfigFile,
+    as_of: AsOf = None,
+    out: Out = None,
+    cluster: Cluster = None,
+    as_json: Json = False,
 ) -> None:
     """The night from silver as it is, without fetching anything.
 
     Example: hexcast forecast configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, out, "forecast", fetch=False), as_json)
+    _report(_run(config, as_of, out, cluster, "forecast", fetch=False), as_json)
 
 
 @app.command()
-def check(config: ConfigFile, out: Out = None, as_json: Json = False) -> None:
+def check(
+    config: ConfigFile, out: Out = None, cluster: Cluster = None, as_json: Json = False
+) -> None:
     """Validate configuration, data, cluster; say what would be done.
 
     Example: hexcast check configs/denver.yaml
@@ -155,7 +176,7 @@ def check(config: ConfigFile, out: Out = None, as_json: Json = False) -> None:
     from pipeline.check import check_city
     from pipeline.load import load_config
 
-    findings = check_city(load_config(config, out), datetime.now(UTC))
+    findings = check_city(load_config(config, out, cluster), datetime.now(UTC))
     if as_json:
         typer.echo(json.dumps(findings, indent=1))
         return
@@ -210,17 +231,20 @@ def _run(
     path: Path,
     as_of: datetime | None,
     out: Path | None,
+    cluster: str | None,
     until: Stage,
     fetch: bool = True,
     accept: bool = False,
 ) -> Outcome:
+    from cluster.guard import time_limit
     from pipeline.load import load_config
     from pipeline.log import configure_logging
     from pipeline.nightly import run_night
 
     configure_logging()
-    settings, now = load_config(path, out), datetime.now(UTC)
-    return run_night(settings, now, as_of, until, fetch, accept_quality=accept)
+    settings, now = load_config(path, out, cluster), datetime.now(UTC)
+    with time_limit(settings.cluster.limit_hours):
+        return run_night(settings, now, as_of, until, fetch, accept_quality=accept)
 
 
 def _report(outcome: Outcome, as_json: bool) -> None:
@@ -245,7 +269,7 @@ def main() -> None:
     """Run the command; what a user can mend is one line and an exit code of sysexits.h."""
     try:
         app()
-    except Exception as fault:  # noqa: BLE001 -- whatever it is, no secret may show in it
+    except (Exception, TimeLimitError) as fault:  # noqa: BLE001 -- no secret may show in any
         code = _exit_code(fault)
         if code is None:
             typer.echo(redact(traceback.format_exc()), err=True)

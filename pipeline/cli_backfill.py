@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli_options import ConfigFile, FirstDay, Json, LastDay, Out
+from pipeline.cli_options import Cluster, ConfigFile, FirstDay, Json, LastDay, Out
 
 
 def backfill(
@@ -20,6 +20,7 @@ def backfill(
     ] = "missing",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done")] = False,
     out: Out = None,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Issue the forecasts of past nights, as known then.
@@ -34,7 +35,7 @@ def backfill(
     from pipeline.log import LOGGER, configure_logging
 
     configure_logging()
-    settings, now = load_config(config, out), datetime.now(UTC)
+    settings, now = load_config(config, out, cluster), datetime.now(UTC)
     asked = settings, first.date(), last.date(), now, reprocess
     if dry_run:
         plan = plan_backfill(*asked)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli_options import ConfigFile, FirstDay, Json, LastDay
+from pipeline.cli_options import Cluster, ConfigFile, FirstDay, Json, LastDay
 
 
 def backtest(
@@ -21,6 +21,7 @@ def backtest(
         Path | None,
         typer.Option(help="folder of the results [default: backtests/FROM_TO in the store]"),
     ] = None,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Forecast past nights with what was known then, and score them.
@@ -40,7 +41,7 @@ def backtest(
     from pipeline.log import LOGGER, configure_logging
 
     configure_logging()
-    settings = load_config(config)
+    settings = load_config(config, cluster=cluster)
     request = Request(first.date(), last.date(), parse_refit(refit))
     folder = out or default_folder(settings, request)
     summary = run_backtest(settings, request, folder, datetime.now(UTC), LOGGER.info)

@@ -35,6 +35,10 @@ NightAsOf = Annotated[
 Out = Annotated[
     Path | None, typer.Option(help="where store and layers go [default: the file's output.path]")
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(help="a name of clusters.yaml beside CONFIG, or local [default: the file's own]"),
+]
 Json = Annotated[bool, typer.Option("--json", help="print the record as JSON")]
 Accept = Annotated[
     bool,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli_options import AsOf, ConfigFile, Json, Out
+from pipeline.cli_options import AsOf, Cluster, ConfigFile, Json, Out
 
 
 def tune(
@@ -18,6 +18,7 @@ def tune(
         float, typer.Option(min=0, help="how long to search, in all: a search goes on")
     ] = 30.0,
     out: Out = None,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Search past nights for better boosting parameters.
@@ -34,7 +35,7 @@ def tune(
     from pipeline.tuning.table import lines
 
     configure_logging()
-    settings = load_config(config, out)
+    settings = load_config(config, out, cluster)
     record = run_tuning(settings, datetime.now(UTC), as_of, minutes, LOGGER.info)
     if as_json:
         typer.echo(json.dumps(record, indent=1))

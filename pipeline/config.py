@@ -65,7 +65,7 @@ class ModelConfig(Section):
     holdout_nights: int = Field(default=56, ge=14)
     retrain_days: int = Field(default=28, ge=1)
     rounds: int = Field(default=160, ge=1)
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @model_validator(mode="after")
     def _something_is_left_to_learn(self) -> ModelConfig:
@@ -232,13 +232,15 @@ class Config(Section):
     @cached_property
     def fingerprint(self) -> str:
         """Names what decides a forecast: paths, limits, cluster and output are left out."""
-        return _digest(self, {"cluster": True, "output": True, "quality": True, **_PATHS})
+        return _digest(
+            self, {"cluster": True, "output": True, "quality": True, "model": _DEVICE, **_PATHS}
+        )
 
     @cached_property
     def model_fingerprint(self) -> str:
         """Names what decides a model: as the fingerprint, without how forecasts are summed up."""
         later = {"cluster", "output", "quality", "hotspot_share", "shifts"}
-        return _digest(self, {**dict.fromkeys(later, True), **_PATHS})
+        return _digest(self, {**dict.fromkeys(later, True), "model": _DEVICE, **_PATHS})
 
     @cached_property
     def store_fingerprint(self) -> str:
@@ -250,6 +252,7 @@ class Config(Section):
         return _digest(self, {**_PATHS, **dict.fromkeys(later, True), "source": source})
 
 
+_DEVICE = {"device": True}  # the same path on each, and the same model but for the last digits
 _PATHS: dict[str, Any] = {
     "source": {"path": True},
     "grid": {"boundary": True, "names": True},

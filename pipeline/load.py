@@ -12,8 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.config import Config
 from pipeline.errors import ConfigError
-from pipeline.paths import nearest
+from pipeline.paths import expand, nearest
 from pipeline.redact import redact
+
+CLUSTERS = "clusters.yaml"
+_EXAMPLES = {"configuration": "configs/demo.yaml", "file of clusters": f"configs/{CLUSTERS}"}
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -43,29 +46,59 @@ def _mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]
 _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def load_config(path: str | Path, out: Path | None = None) -> Config:
-    """The configuration in the YAML file at ``path``, with ``out`` as its output path if given.
+def load_config(path: str | Path, out: Path | None = None, cluster: str | None = None) -> Config:
+    """The configuration in the YAML file at ``path``.
 
-    Raises ConfigError.
+    ``out``: its output path, if given; ``cluster``: the name of its cluster, of ``clusters.yaml``
+    beside it. Raises ConfigError.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        # The loader is a SafeLoader: it makes no object but plain values.
-        values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506
-    except FileNotFoundError as fault:
-        raise ConfigError(f"{path}: there is no such configuration: check the path") from fault
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as fault:
-        reason = " ".join(str(fault).split())
-        raise ConfigError(f"{path} cannot be read as YAML: {reason}") from fault
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds no keys: start from configs/demo.yaml")
+    values = read_yaml(path, "configuration")
     if out is not None:
         output = values.get("output") or {}
         if not isinstance(output, dict):
             raise ConfigError(f"{path}: output: {output!r} holds no keys: write output.path")
         values["output"] = {**output, "path": str(out.absolute())}
+    if wanted := cluster or values.get("cluster"):
+        values["cluster"] = cluster_values(wanted, path)
     return parse_config(values, path)
+
+
+def read_yaml(path: Path, what: str) -> dict[str, Any]:
+    """The keys of a YAML file and their values, plain. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        # The loader is a SafeLoader: it makes no object but plain values.
+        values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506
+    except FileNotFoundError as fault:
+        raise ConfigError(f"{path}: there is no such {what}: check the path") from fault
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as fault:
+        reason = " ".join(str(fault).split())
+        raise ConfigError(f"{path} cannot be read as YAML: {reason}") from fault
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds no keys: start from {_EXAMPLES[what]}")
+    return values
+
+
+def cluster_values(wanted: object, path: Path) -> object:
+    """What a configuration's ``cluster`` stands for, with the paths in it made absolute.
+
+    ``wanted``: its keys, or a name in CLUSTERS beside the configuration at ``path``.
+    """
+    file = path.with_name(CLUSTERS)
+    if isinstance(wanted, str):
+        known = {"local": {}} | (read_yaml(file, "file of clusters") if file.exists() else {})
+        if wanted not in known:
+            raise ConfigError(f"cluster {wanted!r} is not in {file}{nearest(wanted, known)}")
+        wanted = known[wanted] or {}
+    tls = wanted.get("tls") if isinstance(wanted, dict) else None
+    if not isinstance(wanted, dict) or not isinstance(tls, dict):
+        return wanted
+    try:
+        files = {name: expand(str(each), path.absolute().parent) for name, each in tls.items()}
+    except ValueError as fault:
+        raise ConfigError(f"{path}: cluster.tls: {fault}") from fault
+    return {**wanted, "tls": files}
 
 
 def parse_config(values: dict[str, Any], path: Path) -> Config:

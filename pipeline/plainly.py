@@ -28,6 +28,7 @@ _LOST = {
     "P2PConsistencyError": "distributed",
     "CancelledError": "concurrent",
     "XGBoostError": "xgboost",
+    "WorkerLostError": "cluster",
 }
 
 
@@ -64,11 +65,17 @@ def explain(fault: BaseException, root: str) -> HexcastError | None:
             f"the index {root}/silver/keys.sqlite is damaged ({text}): delete it, and the next run "
             "makes it again from silver"
         )
-    kind = type(fault)
-    is_of_workers = kind.__name__ != "XGBoostError" or re.search(_LOST_TEXT, text.lower())
-    if kind.__module__.split(".")[0] == _LOST.get(kind.__name__) and is_of_workers:
+    if is_of_lost_worker(fault):
         return BusyError(
-            f"a worker was lost ({kind.__name__}: {text[:200]}): run again; if it happens again, "
-            "give workers more memory (cluster.memory_gib)"
+            f"a worker was lost ({type(fault).__name__}: {text[:200]}): run again; if it happens "
+            "again, give workers more memory (cluster.memory_gib)"
         )
     return None
+
+
+def is_of_lost_worker(fault: BaseException) -> bool:
+    """Whether it was a worker, or the way to one, that failed, and not the work."""
+    kind = type(fault)
+    if kind.__module__.split(".")[0] != _LOST.get(kind.__name__):
+        return False
+    return kind.__name__ != "XGBoostError" or bool(re.search(_LOST_TEXT, str(fault).lower()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,12 +83,14 @@ def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> 
 
 def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
     def make(missing: list[str]) -> list[Model]:
-        from pipeline.learning.train import train  # likewise
+        from pipeline.learning.again import once_more  # likewise
+        from pipeline.learning.train import train
 
         known = read_arrivals(job.store.silver, info.grid, info.categories, job.cutoff)
         districts = read_districts(job.store.silver, info.grid, job.cutoff).of_cell
         client = job.cluster.client
-        return train(job.config, city, info.categories, missing, known, state, districts, client)
+        what = job.config, city, info.categories, missing, known, state, districts, client
+        return once_more(client, partial(train, *what))
 
     return models_at(job.config, job.store.models, job.cutoff, feature_names(city.context), make)
 

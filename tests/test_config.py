@@ -149,7 +149,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         ({"model.device": "tpu"}, "model.device: "),
         ({"model.nights": 27}, "model.nights: "),
         ({"output.keep_days": 0}, "output.keep_days: "),
-        ({"cluster.address": "tls://far:8786"}, "address goes with kind: address"),
+        ({"cluster.address": "tls://far:8786"}, "address and tls go with kind: address"),
     ],
 )
 def test_what_contradicts_is_refused(changes: dict[str, Any], words: str) -> None:

@@ -66,7 +66,7 @@ def take_in(
     if sum(part.rows.size for part in parts) <= IN_PROCESS_BYTES:
         taken = [one(bundle) for bundle in bundles]
     else:
-        taken = cluster.client.gather(cluster.client.map(one, bundles, pure=False))
+        taken = cluster.beside.gather(cluster.beside.map(one, bundles, pure=False))
     rows_in = sum(some.rows for some in taken)
     if not rows_in:
         names = ", ".join(dict.fromkeys(part.address for part in parts[:3]))

@@ -57,7 +57,7 @@ def settle_files(
     rows = _lazily(read, files)
     shuffled = rows.shuffle("id", npartitions=min(rows.npartitions, MAX_FILES))
     tasks = shuffled.map_partitions(partial(_as_json, write), meta=pd.DataFrame({"outcome": [""]}))
-    outcomes = cluster.client.compute(tasks, sync=True)["outcome"]
+    outcomes = cluster.beside.compute(tasks, sync=True)["outcome"]
     return [json.loads(text) for text in outcomes]
 
 
@@ -73,7 +73,7 @@ def extent(
     if sum(file.rows for file in files) <= IN_PROCESS_ROWS:
         places = pd.concat([read(file.path) for file in files])
     else:
-        client = cluster.client
+        client = cluster.beside
         places = pd.concat(client.gather(client.map(read, [file.path for file in files])))
     if places.empty:
         raise DataError(

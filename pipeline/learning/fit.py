@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ import xgboost.dask
 from dask.delayed import delayed
 from distributed import Client, Future
 
+from cluster.guard import while_there
 from pipeline.learning.boosting import PARAMETERS
 from pipeline.learning.features import FEATURE_NAMES, MISSING, NO_EDGES, Edges
 from pipeline.learning.model import EDGES
@@ -50,7 +52,9 @@ def fit_booster(
     # Dask may have sent some of the rows elsewhere: then workers of one machine share its threads.
     sole = threads if alone(matrix.worker_map) else None
     grown_with = {**parameters, "device": device, "nthread": sole}
-    trained = xgboost.dask.train(client, grown_with, matrix, num_boost_round=rounds)
+    train = partial(xgboost.dask.train, client, grown_with, matrix, num_boost_round=rounds)
+    # It waits for ever for a worker that was lost.
+    trained = while_there(client, matrix.worker_map, train)
     booster: xgboost.Booster = trained["booster"]
     # One night's rows are not worth a trip to the GPU; threads are those of whoever forecasts.
     booster.set_param({"device": "cpu", "nthread": 0})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,12 @@ def train_at(
     ``districts``: (cell,) index of each cell's district. ``require``: raises where the state at the
     cutoff holds too little, given when the data begin.
     """
-    from pipeline.learning.train import train  # Dask takes seconds to load
+    from pipeline.learning.again import once_more  # Dask takes seconds to load
+    from pipeline.learning.train import train
 
     spec, then = known.city.spec, known.at(cutoff).arrivals
     state = advance(empty_state(spec), then, cutoff, spec)
     require(state, spec.started)
     axis = known.info.categories
-    return train(known.config, known.city, axis, targets, then, state, districts, cluster.client)
+    what = known.config, known.city, axis, targets, then, state, districts, cluster.client
+    return once_more(cluster.client, partial(train, *what))

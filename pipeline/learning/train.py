@@ -19,7 +19,7 @@ import xgboost
 from distributed import Client, Future
 from numpy.typing import NDArray
 
-from cluster.gpu import gpu_count
+from cluster.gpu import device_of
 from grids.clock import EPOCH, HOUR
 from pipeline.baselines.recipe import (
     BASELINES,
@@ -29,7 +29,6 @@ from pipeline.baselines.recipe import (
     forecaster,
 )
 from pipeline.config import Config
-from pipeline.errors import ConfigError
 from pipeline.learning.boosting import Boosting, boosting_at
 from pipeline.learning.features import Edges, feature_names
 from pipeline.learning.fit import fit_booster
@@ -64,8 +63,8 @@ class Sample:
 class Past:
     """The past on a cluster: ``fit`` and ``rest`` are blocks of the plan's nights.
 
-    ``boosting``: how boosters are grown, as could be known then. ``edges``: of the codes of the
-    city's tables, from what is known when the model is made.
+    ``device``: that boosters are grown on; ``boosting``: how, as could be known then. ``edges``: of
+    the codes of the city's tables, from what is known when the model is made.
     """
 
     client: Client
@@ -74,6 +73,7 @@ class Past:
     fit: tuple[Future[Block], ...]
     rest: tuple[Future[Block], ...]
     plan: Plan
+    device: str
     boosting: Boosting
     features: tuple[str, ...]
     edges: Edges
@@ -91,11 +91,10 @@ def train(
 ) -> list[Model]:
     """A model of every target from ``arrivals``, which are all that is known at the state's cutoff.
 
-    ``districts``: (cell,) index of each cell's district. Raises ConfigError where a GPU is asked
-    for and none is here.
+    ``districts``: (cell,) index of each cell's district. Raises ClusterUnavailableError where a GPU
+    is asked for and a worker has none.
     """
-    require_device(config)
-    plan = plan_nights(config, city, state)
+    plan, device = plan_nights(config, city, state), device_of(client, config.model.device)
     past = Past(
         client,
         client.scatter(city, broadcast=True, hash=False),
@@ -103,6 +102,7 @@ def train(
         spread(client, cut_blocks(city, arrivals, plan.fit)),
         spread(client, cut_blocks(city, arrivals, plan.rest)),
         plan,
+        device,
         boosting_at(config, state.as_of),
         feature_names(city.context),
         city.context.edges(state.as_of),
@@ -112,14 +112,14 @@ def train(
         members = tuple(categories.index(group) for group in config.targets[target])
         incidents = count_incidents(arrivals, members, plan.fit[0] if plan.fit else state.as_of)
         sample = _sample(config, members, incidents, past)
-        found.append(_train_one(config, target, state.as_of, sample, past))
+        found.append(_train_one(target, state.as_of, sample, past))
     return found
 
 
 def _sample(config: Config, members: tuple[int, ...], incidents: int, past: Past) -> Sample:
     empties = empty_per_incident(incidents, config.model.empty_rows)
     rows = incidents * (1 + empties)
-    placing = place(past.client, rows, len(past.features), config.model.device)
+    placing = place(past.client, rows, len(past.features), past.device)
     return Sample(members, empties, placing)
 
 
@@ -132,12 +132,6 @@ def spread(client: Client, blocks: Sequence[Block]) -> tuple[Future[Block], ...]
     )
 
 
-def require_device(config: Config) -> None:
-    """Raise ConfigError where a GPU is asked for and none is here."""
-    if config.model.device == "cuda" and gpu_count() == 0:
-        raise ConfigError("model.device is cuda, but no NVIDIA GPU is here: use cpu")
-
-
 def count_incidents(arrivals: Arrivals, members: tuple[int, ...], since: datetime) -> int:
     """How many incidents of a target, as known, occurred since an instant."""
     events = arrivals.events
@@ -145,12 +139,12 @@ def count_incidents(arrivals: Arrivals, members: tuple[int, ...], since: datetim
     return int(events.sign[chosen].sum())
 
 
-def _train_one(config: Config, target: str, cutoff: datetime, sample: Sample, past: Past) -> Model:
+def _train_one(target: str, cutoff: datetime, sample: Sample, past: Past) -> Model:
     began = perf_counter()
     fit_rows = _rows(past.fit, sample, past)
     size = _size(past.client, fit_rows)
     fitting = _fit_baselines(sample, past)  # beside the boosting, once its rows are made
-    grow = partial(_grow, config, target, past, sample.placing.threads)
+    grow = partial(_grow, target, past, sample.placing.threads)
     candidate = grow(fit_rows) if _is_enough(size) else None
     fitted = fitting.result()
     held = _held(sample.members, fitted, candidate, past) if past.plan.holdout else None
@@ -195,10 +189,10 @@ def _is_enough(size: Mapping[str, int]) -> bool:
 
 
 def _grow(
-    config: Config, target: str, past: Past, threads: int | None, rows: Sequence[Future[Rows]]
+    target: str, past: Past, threads: int | None, rows: Sequence[Future[Rows]]
 ) -> xgboost.Booster:
     found = past.boosting
-    how = found.rounds[target], config.model.device, found.parameters, past.features, past.edges
+    how = found.rounds[target], past.device, found.parameters, past.features, past.edges
     return fit_booster(past.client, rows, *how, threads)
 
 

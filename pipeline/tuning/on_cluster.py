@@ -7,6 +7,7 @@ from datetime import datetime
 
 from distributed import Client, Future
 
+from cluster.gpu import device_of
 from pipeline.known import Known
 from pipeline.learning.boosting import PARAMETERS
 from pipeline.learning.rows import EMPTY_PER_INCIDENT, Rows, rows_by_night
@@ -39,6 +40,7 @@ class Grower:
         until: float,
     ) -> None:
         self._client, self._config, self._until = client, known.config, until
+        self._device = device_of(client, known.config.model.device)
         edges = known.city.context.edges(nights[-1])
         city = client.scatter(known.city, broadcast=True, hash=False)
         blocks = spread(client, cut_blocks(known.city, known.arrivals, nights))
@@ -73,7 +75,7 @@ class Grower:
         # The defaults grow as far as they are used, so that they can be scored as they are.
         least = 1 if trial["number"] else rounds
         growth = Growth(least, max(int(MOST_ROUNDS * rounds), 1), self._until)
-        parameters = {**PARAMETERS, **trial["parameters"], "device": self._config.model.device}
+        parameters = {**PARAMETERS, **trial["parameters"], "device": self._device}
         fitted = self._fitted[target][: -(-fold.fit // BLOCK_NIGHTS)]
         held = self._held[target]
         return self._client.submit(

@@ -22,7 +22,7 @@ from pipeline.learning.boosting import default_boosting, is_current, tuning_path
 from pipeline.learning.features import FEATURE_NAMES
 from pipeline.learning.model import FORM
 from pipeline.learning.plan import plan_nights
-from pipeline.learning.train import MIN_FIT_INCIDENTS, count_incidents, require_device
+from pipeline.learning.train import MIN_FIT_INCIDENTS, count_incidents
 from pipeline.locks import make_folder, only_one
 from pipeline.nightly import check_cutoff, run_night
 from pipeline.plainly import plainly
@@ -82,7 +82,6 @@ def run_tuning(
 
 def _plan(config: Config, cutoff: datetime, minutes: float) -> Task:
     """On the nights that candidates are fitted on: the gate's own stay unseen."""
-    require_device(config)
     known = read_known(config).at(cutoff)
     spec = known.city.spec
     state = advance(empty_state(spec), known.arrivals, cutoff, spec)

@@ -1,0 +1,89 @@
+"""Ends to waiting: for workers that have left, and for work that takes too long."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cluster.spec import WorkerLostError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+LOOK_SECONDS = 1.0  # between two looks at who is there
+CLOSING_SECONDS = 60.0  # for a command beyond its limit to close what it holds
+TRY_AGAIN = 75
+Result = TypeVar("Result")
+
+
+class TimeLimitError(BaseException):
+    """A command takes longer than it may. No Exception, so that nothing goes on in spite of it."""
+
+    exit_code = TRY_AGAIN
+
+
+@contextmanager
+def time_limit(hours: float) -> Iterator[None]:
+    """Raise TimeLimitError in the block once it takes longer; end the process if that hangs, too.
+
+    Only the main thread has a limit: Python runs handlers of signals there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGALRM, _end)
+        signal.setitimer(signal.ITIMER_REAL, CLOSING_SECONDS)
+        raise TimeLimitError(
+            f"this takes longer than cluster.limit_hours ({hours:g}): run again, which goes on "
+            "where it stopped, or allow more"
+        )
+
+    handler = signal.signal(signal.SIGALRM, stop)
+    timer = signal.setitimer(signal.ITIMER_REAL, hours * 3600)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def _end(*_: object) -> None:
+    print("hexcast: does not close within a minute: ended", file=sys.stderr, flush=True)
+    os._exit(TRY_AGAIN)
+
+
+def while_there(client: Client, workers: Iterable[str], do: Callable[[], Result]) -> Result:
+    """What ``do`` returns; WorkerLostError as soon as one of the workers (addresses) has left.
+
+    For work that waits for ever for a worker that does not come back, as XGBoost's does.
+    """
+    wanted, outcome = set(workers), Future[Result]()
+
+    def work() -> None:
+        try:
+            outcome.set_result(do())
+        except BaseException as fault:  # noqa: BLE001 - raised again where it is waited for
+            outcome.set_exception(fault)
+
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        try:
+            return outcome.result(timeout=LOOK_SECONDS)
+        except TimeoutError:
+            if outcome.done():
+                raise
+            lost = sorted(wanted - set(_addresses(client)))
+            if lost:
+                raise WorkerLostError(f"worker {lost[0]} has left while it was at work") from None
+
+
+def _addresses(client: Client) -> Any:
+    return client.nthreads()

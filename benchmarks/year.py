@@ -69,7 +69,7 @@ def features_of_year(known: Known, nights: Sequence[datetime], home: Path) -> di
     with LazyCluster(ClusterSpec(kind="local", workers=WORKERS), home) as cluster:
         client = cluster.client
         client.wait_for_workers(WORKERS)
-        city = client.scatter(known.city, broadcast=True, hash=False)
+        city = client.scatter(known.city, hash=False)
         began = perf_counter()
         blocks = blocks_of(known.city, known.arrivals, groups)
         made = list(few_at_once(client, blocks, lambda block: client.submit(

@@ -120,8 +120,8 @@ def _remote(spec: ClusterSpec) -> Iterator[Client]:
 def _wait(client: Client, spec: ClusterSpec) -> None:
     try:
         client.wait_for_workers(spec.wait_for, timeout=spec.timeout_seconds)
-    except TimeoutError as fault:
-        found = len(client.nthreads())
+    except OSError as fault:  # it waited in vain, or the scheduler has ended
+        found = len(client.scheduler_info().get("workers", ()))
         raise ClusterUnavailableError(
             f"the scheduler at {spec.address} has {found or 'no'} workers after "
             f"{spec.timeout_seconds:g} s, not {spec.wait_for}: start dask worker {spec.address}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING
 
+from cluster.guard import ask
 from cluster.spec import ClusterUnavailableError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def device_of(client: Client, asked: str) -> str:
     """
     if asked == "cpu":
         return asked
-    found = client.run(gpu_count)
+    found = ask(client, gpu_count)
     without = sorted(worker for worker, count in found.items() if not count)
     if asked == "cuda" and without:
         raise ClusterUnavailableError(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0  # between two looks at who is there
 CLOSING_SECONDS = 60.0  # for a command beyond its limit to close what it holds
 TRY_AGAIN = 75
+ANSWER_SECONDS = 60.0
 Result = TypeVar("Result")
 
 
@@ -80,10 +81,21 @@ def while_there(client: Client, workers: Iterable[str], do: Callable[[], Result]
         except TimeoutError:
             if outcome.done():
                 raise
-            lost = sorted(wanted - set(_addresses(client)))
+            lost = sorted(wanted - client.nthreads().keys())
             if lost:
                 raise WorkerLostError(f"worker {lost[0]} has left while it was at work") from None
 
 
-def _addresses(client: Client) -> Any:
-    return client.nthreads()
+def ask(client: Client, function: Callable[..., Result], *arguments: Any) -> dict[str, Result]:
+    """What the function returns on each worker, by address.
+
+    Not as a task: workers answer while they are at work. Raises WorkerLostError where one does not
+    answer in time, for which ``Client.run`` would wait without end.
+    """
+    try:
+        found: dict[str, Result] = client.sync(
+            client._run, function, *arguments, callback_timeout=ANSWER_SECONDS
+        )
+    except (TimeoutError, OSError) as fault:
+        raise WorkerLostError(f"a worker does not answer ({fault or 'too late'})") from fault
+    return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import resource
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from cluster.spec import ClusterSpec
+from cluster.guard import ask
+from cluster.spec import ClusterSpec, WorkerLostError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -63,12 +64,11 @@ class LazyCluster:
         """Largest resident memory so far, MiB: of this process and of the largest worker."""
         peaks = {"driver": own_peak_mib()}
         clients = {id(each): each for each in (self._client, self._beside) if each is not None}
-        found = [
-            peak
-            for client in clients.values()
-            for peak in client.run(own_peak_mib, on_error="ignore").values()
-        ]
-        return peaks | ({"worker": max(found, default=0.0)} if clients else {})
+        for client in clients.values():
+            with suppress(WorkerLostError):  # the night's work is done without it
+                found = ask(client, own_peak_mib).values()
+                peaks["worker"] = max(*found, peaks.get("worker", 0.0))
+        return peaks
 
     def __enter__(self) -> LazyCluster:
         return self
@@ -88,7 +88,7 @@ def _all_see(client: Client, folder: Path) -> bool:
     probe = folder / f".probe-{uuid4().hex}"
     probe.touch()
     try:
-        return all(client.run(_sees, str(probe)).values())
+        return all(ask(client, _sees, str(probe)).values())
     finally:
         probe.unlink()
 

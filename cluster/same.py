@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cluster.guard import ask
 from cluster.spec import ClusterUnavailableError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def require_same(client: Client) -> None:
                     f"{here[name]}: install the same versions on both"
                 )
     try:
-        prints = client.run(fingerprints)
+        prints = ask(client, fingerprints)
     except ModuleNotFoundError as fault:
         raise ClusterUnavailableError(
             f"the workers lack hexcast ({fault}): install the version of this process there"

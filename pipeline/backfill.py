@@ -185,7 +185,7 @@ def _issued(
     blocks = blocks_of(known.city, known.arrivals, chunks)
     names = try_names(plan.runs[0].config.grid, known.info.grid)
     shared = known.city, known.info, names
-    city, info, named = client.scatter([*shared], broadcast=True, hash=False)
+    city, info, named = client.scatter([*shared], hash=False)
 
     def submit(block: Block) -> Any:
         serving = [made.get(night) for night in block.nights]

@@ -54,8 +54,8 @@ def build(
     fork, hours = session.fork(), HourRange(spec.start, reference_hour(cutoff))
     extend_hours(fork.store, hours.stop)
     client = cluster.beside
-    # Once to every worker: in every task, a large city's grid outweighs the incidents.
-    sent = client.scatter(info, broadcast=True, hash=False)
+    # Once, and not with every task: a large city's grid outweighs the incidents.
+    sent = client.scatter(info, hash=False)
     write = delayed(_write_shards)
     tasks = [write(part, fork, sent, hours) for part in _by_shard(table, sent, cutoff)]
     writing = client.compute(tasks)

@@ -68,9 +68,11 @@ def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> 
     """The state at the cutoff; cube and state move forward with it, and never back."""
     silver, cutoff = job.store.silver, job.cutoff
     if info.watermark is None:
-        from pipeline.building import build  # Dask takes seconds to load; most nights need none
+        from pipeline.again import once_more  # Dask takes seconds to load; most nights need none
+        from pipeline.building import build
 
-        state = build(repository, silver, spec, cutoff, job.cluster)
+        what = repository, silver, spec, cutoff, job.cluster
+        state = once_more(job.cluster.beside, partial(build, *what))
     elif info.watermark < cutoff:
         state = append(repository, silver, spec, cutoff)
     elif info.watermark == cutoff:
@@ -83,7 +85,7 @@ def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> 
 
 def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
     def make(missing: list[str]) -> list[Model]:
-        from pipeline.learning.again import once_more  # likewise
+        from pipeline.again import once_more  # likewise
         from pipeline.learning.train import train
 
         known = read_arrivals(job.store.silver, info.grid, info.categories, job.cutoff)

@@ -130,7 +130,7 @@ def _work(
     # Without a hash for a name: a name that is used again, while its last use is being let go of,
     # would be let go of, too.
     city, made, parts = (
-        client.scatter(each, broadcast=True, hash=False) for each in (known.city, rivals, districts)
+        client.scatter(each, hash=False) for each in (known.city, rivals, districts)
     )
 
     def submit(block: Block) -> Any:

@@ -97,7 +97,7 @@ def train(
     plan, device = plan_nights(config, city, state), device_of(client, config.model.device)
     past = Past(
         client,
-        client.scatter(city, broadcast=True, hash=False),
+        client.scatter(city, hash=False),
         districts,
         spread(client, cut_blocks(city, arrivals, plan.fit)),
         spread(client, cut_blocks(city, arrivals, plan.rest)),

@@ -42,7 +42,7 @@ class Grower:
         self._client, self._config, self._until = client, known.config, until
         self._device = device_of(client, known.config.model.device)
         edges = known.city.context.edges(nights[-1])
-        city = client.scatter(known.city, broadcast=True, hash=False)
+        city = client.scatter(known.city, hash=False)
         blocks = spread(client, cut_blocks(known.city, known.arrivals, nights))
         oldest = min(fold.first for fold in folds) // BLOCK_NIGHTS
         self._since = oldest * BLOCK_NIGHTS

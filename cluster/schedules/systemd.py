@@ -9,11 +9,13 @@ from cluster.schedules.job import NightlyJob, fill
 
 def units(job: NightlyJob, user: str) -> dict[str, str]:
     """The service and the timer of a city, by file name; the service runs as ``user``."""
+    program, *words = job.command
     service = fill(
         "service",
         name=job.name,
         user=user,
-        command=" ".join(map(_word, job.command)),
+        # Its path is taken as it is; variables are put into what follows.
+        command=" ".join([_word(program, dollar="$"), *map(_word, words)]),
         environment="".join(
             f"Environment={_word(f'{name}={text}', dollar='$')}\n"
             for name, text in job.environment.items()

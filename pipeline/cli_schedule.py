@@ -78,6 +78,10 @@ def _files(
         from cluster.schedules.slurm import batch
 
         return batch(job, (out or Path()).absolute())
+    return _manifest(job, config, image)
+
+
+def _manifest(job: NightlyJob, config: str, image: str | None) -> dict[str, str]:
     from importlib.metadata import version
 
     from cluster.schedules.kubernetes import cron_job

@@ -15,6 +15,22 @@ def batch(job: NightlyJob, folder: Path) -> dict[str, str]:
     job's workers and of the driver.
     """
     script = f"hexcast-{job.name}.sbatch"
+    exports = "".join(f"export {name}={quote(text)}\n" for name, text in job.environment.items())
+    text = fill(
+        "sbatch",
+        name=job.name,
+        options=_options("SBATCH", job),
+        environment=exports,
+        secrets=quote(str(job.secrets)),
+        logs=quote(str(job.logs)),
+        command=join(job.command),
+    )
+    line = f"{job.clocks[0].minute} * * * *  bash {quote(str(folder / script))}"
+    starts = fill("scrontab", name=job.name, options=_options("SCRON", job), line=line)
+    return {script: text, f"hexcast-{job.name}.scrontab": starts}
+
+
+def _options(mark: str, job: NightlyJob) -> str:
     options = {
         "job-name": f"hexcast-{job.name}",
         "nodes": 1,
@@ -25,20 +41,4 @@ def batch(job: NightlyJob, folder: Path) -> dict[str, str]:
         "dependency": "singleton",
         "output": "/dev/null",  # the script writes a log of its own
     }
-    exports = "".join(f"export {name}={quote(text)}\n" for name, text in job.environment.items())
-    text = fill(
-        "sbatch",
-        name=job.name,
-        options=_options("SBATCH", options),
-        environment=exports,
-        secrets=quote(str(job.secrets)),
-        logs=quote(str(job.logs)),
-        command=join(job.command),
-    )
-    line = f"{job.clocks[0].minute} * * * *  bash {quote(str(folder / script))}"
-    starts = fill("scrontab", name=job.name, options=_options("SCRON", options), line=line)
-    return {script: text, f"hexcast-{job.name}.scrontab": starts}
-
-
-def _options(mark: str, options: dict[str, object]) -> str:
     return "\n".join(f"#{mark} --{name}={value}" for name, value in options.items())

@@ -17,6 +17,7 @@ from pipeline.cli_backtest import backtest
 from pipeline.cli_export import export
 from pipeline.cli_options import Accept, AsOf, Cluster, ConfigFile, Json, Out
 from pipeline.cli_runs import runs, verify
+from pipeline.cli_schedule import schedule
 from pipeline.cli_score import score
 from pipeline.cli_tune import tune
 from pipeline.redact import redact
@@ -37,6 +38,7 @@ app.add_typer(export, name="export")
 app.command()(backfill)
 app.command()(backtest)
 app.command()(tune)
+app.command()(schedule)
 app.command()(runs)
 app.command()(verify)
 app.command()(score)

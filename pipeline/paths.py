@@ -35,6 +35,11 @@ def expand(text: str, folder: Path) -> str:
     return filled if "://" in filled else os.path.normpath(folder / filled)
 
 
+def variables(text: str) -> list[str]:
+    """The names of the environment's variables in a text, sorted."""
+    return sorted({name for name, _ in _VARIABLE.findall(text)})
+
+
 def _from_context(value: object, info: ValidationInfo) -> object:
     folder = (info.context or {}).get("folder", Path.cwd())
     return expand(value, folder) if isinstance(value, str) else value

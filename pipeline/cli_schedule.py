@@ -1,0 +1,105 @@
+"""The command ``hexcast schedule``."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from pipeline.cli_options import ConfigFile, Json
+
+if TYPE_CHECKING:
+    from cluster.schedules.job import NightlyJob
+
+Scheduler = Literal["cron", "systemd", "slurm", "kubernetes"]
+
+
+def schedule(
+    config: ConfigFile,
+    scheduler: Annotated[Scheduler, typer.Option("--for", help="what runs the nights")],
+    out: Annotated[
+        Path | None, typer.Option(help="folder of the files [default: print them]")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="named cluster, handed on to hexcast nightly")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="systemd: who runs it [default: you]")] = None,
+    image: Annotated[
+        str | None, typer.Option(help="kubernetes: the image [default: hexcast:VERSION]")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print what starts nights: cron, systemd, SLURM, Kubernetes.
+
+    Each starts minutes after the cutoff on the city's clock. Nothing is installed.
+
+    Example: hexcast schedule configs/denver.yaml --for systemd --out /tmp/units
+    """
+    from pipeline.load import load_config
+    from pipeline.scheduling import carried, nightly_job, require_workers, write_schedule
+
+    settings, text = load_config(config), config.read_text(encoding="utf-8")
+    if scheduler in ("slurm", "kubernetes"):
+        require_workers(settings, cluster)
+    known = carried(text, scheduler == "kubernetes")
+    if known.left:
+        typer.echo(f"to be set where the nights run: {', '.join(known.left)}", err=True)
+    job = nightly_job(config, settings, _running(), known.values, cluster)
+    files = _files(job, scheduler, text, out, user, image)
+    if out is not None:
+        names = [str(path) for path in write_schedule(files, out)]
+        typer.echo(json.dumps(names) if as_json else "\n".join(names))
+        return
+    typer.echo(json.dumps(files, indent=1) if as_json else _printed(files), nl=as_json)
+
+
+def _files(
+    job: NightlyJob,
+    scheduler: Scheduler,
+    config: str,
+    out: Path | None,
+    user: str | None,
+    image: str | None,
+) -> dict[str, str]:
+    if scheduler == "cron":
+        from cluster.schedules.cron import crontab
+
+        return crontab(job)
+    if scheduler == "systemd":
+        from cluster.schedules.systemd import units
+
+        return units(job, user or getpass.getuser())
+    if scheduler == "slurm":
+        from cluster.schedules.slurm import batch
+
+        return batch(job, (out or Path()).absolute())
+    return _manifest(job, config, image)
+
+
+def _manifest(job: NightlyJob, config: str, image: str | None) -> dict[str, str]:
+    from importlib.metadata import version
+
+    from cluster.schedules.kubernetes import cron_job
+    from pipeline.scheduling import DATA
+
+    image = image or f"hexcast:{version('hexcast')}"
+    return cron_job(job, config, image, data=DATA in job.environment)
+
+
+def _printed(files: dict[str, str]) -> str:
+    if len(files) == 1:
+        return "".join(files.values())
+    return "\n".join(f"# {name}\n{text}" for name, text in files.items())
+
+
+def _running() -> Path:
+    """The command that runs, absolute; beside Python where it was started by other means."""
+    found = shutil.which(sys.argv[0])
+    if found and Path(found).name == "hexcast":
+        return Path(found).absolute()
+    return Path(sys.executable).with_name("hexcast")

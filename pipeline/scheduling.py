@@ -1,0 +1,93 @@
+"""What a scheduler is told of a city's night, from its configuration; the files it installs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.schedules.job import NightlyJob
+from pipeline.config import Config
+from pipeline.errors import ConfigError
+from pipeline.paths import variables
+
+DATA = "HEXCAST_DATA"
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Variables that a configuration names: ``values`` are paths, ``left`` may be secrets."""
+
+    values: Mapping[str, str]
+    left: tuple[str, ...]
+
+
+def carried(text: str, elsewhere: bool = False) -> Carried:
+    """The variables in a configuration's text that are set: schedulers start with hardly any.
+
+    What names a file or folder that is there is carried, as absolute path; ``elsewhere``, on a
+    machine without these, HEXCAST_DATA alone. Whatever else may be a secret, which does not belong
+    into a schedule.
+    """
+    found = {name: os.environ[name] for name in variables(text) if os.environ.get(name)}
+    paths = {name: str(Path(value).absolute()) for name, value in found.items() if _exists(value)}
+    if elsewhere:
+        paths = {name: path for name, path in paths.items() if name == DATA}
+    return Carried(paths, tuple(name for name in found if name not in paths))
+
+
+def _exists(value: str) -> bool:
+    try:
+        return Path(value).exists()
+    except OSError:  # too long for a name
+        return False
+
+
+def nightly_job(
+    path: Path, config: Config, hexcast: Path, environment: Mapping[str, str], cluster: str | None
+) -> NightlyJob:
+    """The night of the configuration at ``path``. Raises ConfigError for paths in two lines."""
+    for shown in (str(path), str(hexcast), config.output.path, *environment.values()):
+        if "\n" in shown:
+            raise ConfigError(f"{shown!r} holds a line break, which no scheduler takes: rename it")
+    mirror = config.output.mirror
+    local = config.cluster.kind == "local" and cluster is None
+    return NightlyJob(
+        name=config.name,
+        config=path.absolute(),
+        hexcast=hexcast,
+        output=Path(config.output.path).absolute(),
+        timezone=config.timezone,
+        cutoff=config.cutoff,
+        writable=(Path(mirror),) if mirror and "://" not in mirror else (),
+        environment=environment,
+        workers=config.cluster.workers if local else 0,
+        memory_gib=config.cluster.memory_gib,
+        cluster=cluster,
+    )
+
+
+def require_workers(config: Config, cluster: str | None) -> None:
+    """Raise ConfigError where an allocation would start a worker for every core of its machine."""
+    spec = config.cluster
+    if spec.kind == "local" and not spec.workers and cluster is None:
+        raise ConfigError(
+            "cluster.workers: without it a night starts a worker for every core of the machine, "
+            "however few it was given: write how many, as in workers: 4"
+        )
+
+
+def write_schedule(files: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write the files below ``folder``, made where it is missing; those that are the same stay.
+
+    Raises ConfigError, with nothing written, where a file of other content is there.
+    """
+    for name, text in files.items():
+        found = folder / name
+        if found.exists() and found.read_text(encoding="utf-8", errors="replace") != text:
+            raise ConfigError(f"{found} is there already: move it away, or give another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in files]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import resource
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -14,17 +15,21 @@ from cluster.spec import ClusterSpec, ClusterUnavailableError
 if TYPE_CHECKING:
     from distributed import Client
 
+Around = Callable[["Client"], AbstractContextManager[None]]
+
 
 class LazyCluster:
     """A cluster that starts when its client is first asked for: most nights never need one.
 
     ``folder`` is where workers read and write. Raises ClusterUnavailableError where they do not
-    see it as this process does.
+    see it as this process does. ``around``: entered with the client, once there is one, and left
+    before it closes.
     """
 
-    def __init__(self, spec: ClusterSpec, folder: Path) -> None:
+    def __init__(self, spec: ClusterSpec, folder: Path, around: Sequence[Around] = ()) -> None:
         self._spec = spec
         self._folder = folder
+        self._around = around
         self._stack = ExitStack()
         self._client: Client | None = None
 
@@ -36,6 +41,8 @@ class LazyCluster:
 
             client = self._stack.enter_context(connect(self._spec))
             _require_shared(client, self._folder)
+            for each in self._around:
+                self._stack.enter_context(each(client))
             self._client = client
         return self._client
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
+from cluster.forwarding import forwarded
 from cluster.lazy import LazyCluster, own_peak_mib
 from forecasts.stac import index_runs
 from forecasts.store import find_run
@@ -141,7 +142,7 @@ def _make(config: Config, plan: Plan, say: Say) -> dict[datetime, str]:
     """Publish the wanted runs; the cutoffs of those that could not be made, and why."""
     known = read_known(config).at(plan.runs[-1].cutoff)
     done, left_out = 0, dict[datetime, str]()
-    with LazyCluster(config.cluster, Path(config.output.path)) as cluster:
+    with LazyCluster(config.cluster, Path(config.output.path), (forwarded,)) as cluster:
         made = dict[datetime, list[Model]]()
         load = lru_cache(maxsize=2 * len(config.targets))(load_model)
         for run in plan.runs:
@@ -225,7 +226,7 @@ def issue_block(
 def _issue(
     run: Run, info: CubeInfo, night: Night, models: list[Model], neighbourhoods: tuple[str, ...]
 ) -> None:
-    log = StageLog(run.id)
+    log = StageLog(run.id, measured=False)  # nights share the worker, and its peak
     with log.stage("forecast"):
         forecast = make_forecast(run, info, night, models, neighbourhoods)
     manifest = manifest_of(run, info, IngestRecord(), night.state, models)

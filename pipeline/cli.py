@@ -7,17 +7,20 @@ import sys
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli_backfill import backfill
 from pipeline.cli_backtest import backtest
 from pipeline.cli_export import export
+from pipeline.cli_nightly import nightly, report
 from pipeline.cli_options import Accept, AsOf, ConfigFile, Json, Out
 from pipeline.cli_runs import runs, verify
 from pipeline.cli_score import score
+from pipeline.cli_status import status
 from pipeline.cli_tune import tune
+from pipeline.errors import OF_THE_PROGRAM, exit_code_of
 from pipeline.redact import redact
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ app = typer.Typer(
 )
 
 app.add_typer(export, name="export")
+app.command()(nightly)
+app.command()(status)
 app.command()(backfill)
 app.command()(backtest)
 app.command()(tune)
@@ -86,21 +91,6 @@ def init(
 
 
 @app.command()
-def nightly(
-    config: ConfigFile,
-    as_of: AsOf = None,
-    out: Out = None,
-    accept_quality: Accept = False,
-    as_json: Json = False,
-) -> None:
-    """The whole night: fetch, clean, cube, model, forecast, layers.
-
-    Example: hexcast nightly configs/denver.yaml --as-of 2024-09-01T06:00Z
-    """
-    _report(_run(config, as_of, out, "forecast", accept=accept_quality), as_json)
-
-
-@app.command()
 def ingest(
     config: ConfigFile,
     as_of: AsOf = None,
@@ -112,7 +102,7 @@ def ingest(
 
     Example: hexcast ingest configs/denver.yaml
     """
-    _report(_run(config, as_of, out, "ingest", accept=accept_quality), as_json)
+    report(_run(config, as_of, out, "ingest", accept=accept_quality), as_json)
 
 
 @app.command()
@@ -121,7 +111,7 @@ def cube(config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json 
 
     Example: hexcast cube configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, out, "cube"), as_json)
+    report(_run(config, as_of, out, "cube"), as_json)
 
 
 @app.command()
@@ -132,7 +122,7 @@ def train(config: ConfigFile, as_of: AsOf = None, out: Out = None, as_json: Json
 
     Example: hexcast train configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, out, "train"), as_json)
+    report(_run(config, as_of, out, "train"), as_json)
 
 
 @app.command()
@@ -143,7 +133,7 @@ def forecast(
 
     Example: hexcast forecast configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, out, "forecast", fetch=False), as_json)
+    report(_run(config, as_of, out, "forecast", fetch=False), as_json)
 
 
 @app.command()
@@ -203,7 +193,7 @@ def demo(
     from pipeline.log import configure_logging
 
     configure_logging()
-    _report(run_demo(out, datetime.now(UTC)), as_json)
+    report(run_demo(out, datetime.now(UTC)), as_json)
 
 
 def _run(
@@ -223,16 +213,6 @@ def _run(
     return run_night(settings, now, as_of, until, fetch, accept_quality=accept)
 
 
-def _report(outcome: Outcome, as_json: bool) -> None:
-    from pipeline.report import describe
-
-    if as_json:
-        typer.echo(json.dumps(outcome.manifest, indent=1))
-        return
-    for line in describe(outcome):
-        typer.echo(line)
-
-
 def command() -> None:
     """`main` in a process of its own, which a night's seconds are spent in."""
     # Where scikit-learn is installed, xgboost loads it, scipy.stats and all, for wrappers that no
@@ -246,19 +226,12 @@ def main() -> None:
     try:
         app()
     except Exception as fault:  # noqa: BLE001 -- whatever it is, no secret may show in it
-        code = _exit_code(fault)
+        code = exit_code_of(fault)
         if code is None:
             typer.echo(redact(traceback.format_exc()), err=True)
-            sys.exit(70)
+            sys.exit(OF_THE_PROGRAM)
         typer.echo(f"hexcast: {redact(str(fault))}", err=True)
         sys.exit(code)
-
-
-def _exit_code(fault: BaseException) -> int | None:
-    """The code that our own errors carry; None for a fault of the program."""
-    code: Any = getattr(fault, "exit_code", None)
-    ours = type(fault).__module__.split(".")[0] in ("pipeline", "cluster", "forecasts", "grids")
-    return int(code) if ours and isinstance(code, int) else None
 
 
 if __name__ == "__main__":

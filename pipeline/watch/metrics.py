@@ -95,12 +95,12 @@ def _of_run(manifest: Mapping[str, Any]) -> Iterator[Family]:
 
 
 def _of_rows(ingest: Mapping[str, Any]) -> Iterator[Family]:
-    rows = {of: ingest.get(of) for of in ("rows_in", "kept", "merged")}
-    for of, value in rows.items():
-        name = of if of == "rows_in" else f"rows_{of}"
-        yield Family(name, f"Rows of the newest run's deliveries, {of}.", {"": value})
+    rows = "Rows of the newest run's deliveries"
+    yield Family("rows_in", f"{rows}.", {"": ingest.get("rows_in")})
+    yield Family("rows_kept", f"{rows} that are incidents.", {"": ingest.get("kept")})
+    yield Family("rows_merged", f"{rows} that said nothing new.", {"": ingest.get("merged")})
     reasons = dict(ingest.get("quarantined") or {})
-    yield Family("rows_quarantined", "Its rows that cannot be used.", reasons, "reason")
+    yield Family("rows_quarantined", f"{rows} that cannot be used.", reasons, "reason")
     quality = ingest.get("quality") or {}
     count = len(quality.get("warnings") or ()) if ingest else None
     yield Family("quality_warnings", "Warnings of quality of the newest run.", {"": count})

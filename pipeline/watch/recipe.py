@@ -27,9 +27,9 @@ from pipeline.redact import redact
 from pipeline.watch.attempts import Attempt, deciding, note, read_attempts
 from pipeline.watch.metrics import write_metrics
 from pipeline.watch.ping import ping
+from pipeline.watch.scores import newest_scores
 
 PROFILES = "profiles"
-SCORED = 28  # nights that a gain is of
 _LONGEST_LINE = 500
 _INTERRUPTED = 130
 
@@ -107,11 +107,9 @@ def _profiled_night(
 
 def _gains(config: Config) -> dict[str, float]:
     """Of each target on the newest scored nights."""
-    from pipeline.archive.summary import summarize  # NumPy and Zarr, which a made night has loaded
-
     gains = {}
     with _harmless("the scores of the last nights cannot be read"):
-        found = summarize(Path(config.output.path), SCORED).targets
+        found = newest_scores(Path(config.output.path))
         gains = {each.target: each.gain for each in found if isfinite(each.gain)}
     return gains
 

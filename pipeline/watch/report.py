@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
-from pipeline.watch.status import SCORED, Newest, Status
+from pipeline.watch.scores import SCORED
+from pipeline.watch.status import Newest, Status
 
 
 def status_lines(status: Status) -> Iterator[str]:

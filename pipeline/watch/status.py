@@ -16,8 +16,9 @@ from pipeline.config import Config
 from pipeline.errors import OF_THE_PROGRAM, BusyError, ConfigError, DataError, MissingInputError
 from pipeline.run import Run
 from pipeline.watch.attempts import FILE, LOGS, Attempt, State, deciding, read_attempts
+from pipeline.watch.scores import newest_scores
 
-SHOWN, SCORED = 7, 28  # attempts; nights
+SHOWN = 7  # attempts
 HOUR = timedelta(hours=1)
 
 
@@ -135,17 +136,11 @@ def _issued(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _realised(root: Path, faults: list[str]) -> dict[str, dict[str, Any]]:
-    from pipeline.archive.layout import ARCHIVE
-    from pipeline.archive.summary import summarize
-
-    if not (root / ARCHIVE).is_dir():
-        return {}
     try:
-        found = summarize(root, SCORED).targets
+        return {each.target: asdict(each) for each in newest_scores(root)}
     except Exception as fault:  # noqa: BLE001 -- whatever is wrong with it, the rest is told
-        faults.append(f"{ARCHIVE} cannot be read ({type(fault).__name__})")
+        faults.append(f"the scores cannot be read ({type(fault).__name__}: {fault})")
         return {}
-    return {each.target: asdict(each) for each in found}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -94,7 +94,9 @@ def _profiled_night(
     config: Config, now: datetime, as_of: datetime | None, accept_quality: bool, log: StageLog
 ) -> Outcome:
     if not can_profile():
-        raise ConfigError("--profile draws with bokeh, which is not installed: pip install bokeh")
+        raise ConfigError(
+            "--profile needs bokeh, which is not installed: pip install hexcast[profile]"
+        )
     path = Path(config.output.path) / PROFILES / f"{log.run_id}.html"
     with plainly(config.output.path):
         path.unlink(missing_ok=True)

@@ -139,7 +139,7 @@ def test_where_nothing_can_be_written_the_night_goes_on(
 
 def test_a_profile_needs_bokeh(config: Config, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.watch.recipe.can_profile", lambda: False)
-    with pytest.raises(ConfigError, match="pip install bokeh"):
+    with pytest.raises(ConfigError, match="needs bokeh, which is not installed"):
         watched_night(config, NOW, profile=True)
     assert last(config).exit_code == 78
 

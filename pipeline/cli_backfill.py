@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli_options import ConfigFile, FirstDay, Json, LastDay, Out
+from pipeline.cli_options import ConfigFile, FirstDay, Json, LastDay, Out, Profile
 
 
 def backfill(
@@ -20,6 +21,7 @@ def backfill(
     ] = "missing",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done")] = False,
     out: Out = None,
+    profile: Profile = False,
     as_json: Json = False,
 ) -> None:
     """Issue the forecasts of past nights, as known then.
@@ -29,9 +31,11 @@ def backfill(
 
     Example: hexcast backfill configs/denver.yaml --from 2024-03-01 --to 2024-05-29
     """
+    from cluster.profiling import profiled
     from pipeline.backfill import plan_backfill, run_backfill
     from pipeline.load import load_config
     from pipeline.log import LOGGER, configure_logging
+    from pipeline.watch.profiles import profile_line, profile_path
 
     configure_logging()
     settings, now = load_config(config, out), datetime.now(UTC)
@@ -40,7 +44,11 @@ def backfill(
         plan = plan_backfill(*asked)
         typer.echo(json.dumps(plan.figures) if as_json else plan.line)
         return
-    figures = run_backfill(*asked, LOGGER.info)
+    path = profile_path(settings, f"backfill-{first:%Y%m%d}-{last:%Y%m%d}") if profile else None
+    around = (partial(profiled, path),) if path else ()
+    figures = run_backfill(*asked, LOGGER.info, around)
+    if path:
+        LOGGER.info(profile_line(path))
     if as_json:
         typer.echo(json.dumps(figures))
         return

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli_options import Accept, AsOf, ConfigFile, Json, Out
+from pipeline.cli_options import Accept, AsOf, ConfigFile, Json, Out, Profile
 
 if TYPE_CHECKING:
     from pipeline.nightly import Outcome
@@ -19,9 +19,7 @@ def nightly(
     as_of: AsOf = None,
     out: Out = None,
     accept_quality: Accept = False,
-    profile: Annotated[
-        bool, typer.Option("--profile", help="keep a report of the cluster's work, below profiles")
-    ] = False,
+    profile: Profile = False,
     as_json: Json = False,
 ) -> None:
     """The whole night: fetch, clean, cube, model, forecast, layers.

@@ -36,6 +36,9 @@ Out = Annotated[
     Path | None, typer.Option(help="where store and layers go [default: the file's output.path]")
 ]
 Json = Annotated[bool, typer.Option("--json", help="print the record as JSON")]
+Profile = Annotated[
+    bool, typer.Option("--profile", help="keep a report of the cluster's work, below profiles")
+]
 Accept = Annotated[
     bool,
     typer.Option(help="take in a delivery beyond the limits of quality: you have looked at it"),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import get_ident
 from time import perf_counter
 
 from rich.console import Console
@@ -98,11 +99,14 @@ class StageLog:
 class _Placing(logging.Filter):
     """Adds the run's id and the stage at work to records that say neither."""
 
-    def __init__(self, log: StageLog) -> None:
+    def __init__(self, log: StageLog, thread: int | None) -> None:
         super().__init__()
         self._log = log
+        self._thread = thread
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if self._thread not in (None, get_ident()):
+            return True
         for name, value in (("run_id", self._log.run_id), ("stage", self._log.at_work)):
             if value and not hasattr(record, name):
                 setattr(record, name, value)
@@ -110,9 +114,13 @@ class _Placing(logging.Filter):
 
 
 @contextmanager
-def placing(log: StageLog) -> Iterator[None]:
-    """What is logged in the block, by workers too, says to which run and stage it belongs."""
-    place, handlers = _Placing(log), LOGGER.handlers[:]
+def placing(log: StageLog, thread: int | None = None) -> Iterator[None]:
+    """What is logged in the block, by workers too, says to which run and stage it belongs.
+
+    ``thread``: only what that one logs, where others work on other runs.
+    """
+    place = _Placing(log, thread)
+    handlers = {each for name in LOGGERS for each in logging.getLogger(name).handlers}
     for handler in handlers:
         handler.addFilter(place)
     try:

@@ -17,19 +17,18 @@ from pathlib import Path
 from time import perf_counter
 from uuid import uuid4
 
-from cluster.profiling import can_profile, profiled
+from cluster.profiling import profiled
 from pipeline.config import Config
-from pipeline.errors import OF_THE_PROGRAM, ConfigError, HexcastError, exit_code_of
+from pipeline.errors import OF_THE_PROGRAM, HexcastError, exit_code_of
 from pipeline.log import LOGGER, StageLog
 from pipeline.nightly import Outcome, run_at, run_night
-from pipeline.plainly import plainly
 from pipeline.redact import redact
 from pipeline.watch.attempts import Attempt, deciding, note, read_attempts
 from pipeline.watch.metrics import write_metrics
 from pipeline.watch.ping import ping
+from pipeline.watch.profiles import profile_line, profile_path
 from pipeline.watch.scores import newest_scores
 
-PROFILES = "profiles"
 _LONGEST_LINE = 500
 _INTERRUPTED = 130
 
@@ -93,17 +92,10 @@ def _failure(fault: BaseException, log: StageLog) -> dict[str, object]:
 def _profiled_night(
     config: Config, now: datetime, as_of: datetime | None, accept_quality: bool, log: StageLog
 ) -> Outcome:
-    if not can_profile():
-        raise ConfigError(
-            "--profile needs bokeh, which is not installed: pip install hexcast[profile]"
-        )
-    path = Path(config.output.path) / PROFILES / f"{log.run_id}.html"
-    with plainly(config.output.path):
-        path.unlink(missing_ok=True)
+    path = profile_path(config, log.run_id)
     around = (partial(profiled, path),)
     outcome = run_night(config, now, as_of, accept_quality=accept_quality, log=log, around=around)
-    needed = path.exists()
-    log.say(f"profile: {path}" if needed else "no profile: the night needed no cluster")
+    log.say(profile_line(path))
     return outcome
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from threading import get_ident
 
 import pytest
 from distributed import Client
@@ -35,6 +36,23 @@ def test_a_warning_of_a_task_is_a_line_here(
         assert (line["level"], line["run_id"], line["stage"]) == ("WARNING", "here-1", "train")
         assert line["worker"].startswith("tcp://127.0.0.1:")
     assert ended["message"].startswith("train ")
+
+
+def issue() -> None:
+    log = StageLog("there-2", measured=False)
+    with placing(log, get_ident()), log.stage("layers"):
+        warn("pipeline.odd")
+
+
+def test_a_worker_that_knows_its_run_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging()
+    spec = ClusterSpec(workers=1, memory_gib=1)
+    with placing(StageLog("here-1")), LazyCluster(spec, tmp_path, (forwarded,)) as lazy:
+        lazy.client.submit(issue).result()
+    (line,) = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert (line["run_id"], line["stage"]) == ("there-2", "layers")
 
 
 def test_workers_of_this_process_log_once(

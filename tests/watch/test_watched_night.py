@@ -138,7 +138,7 @@ def test_where_nothing_can_be_written_the_night_goes_on(
 
 
 def test_a_profile_needs_bokeh(config: Config, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.watch.recipe.can_profile", lambda: False)
+    monkeypatch.setattr("pipeline.watch.profiles.can_profile", lambda: False)
     with pytest.raises(ConfigError, match="needs bokeh, which is not installed"):
         watched_night(config, NOW, profile=True)
     assert last(config).exit_code == 78
@@ -152,8 +152,8 @@ def test_a_night_without_a_cluster_has_no_profile(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(LOGGER, "propagate", True)
-    monkeypatch.setattr("pipeline.watch.recipe.can_profile", lambda: True)
+    monkeypatch.setattr("pipeline.watch.profiles.can_profile", lambda: True)
     ends(Outcome(None))
     with caplog.at_level("INFO", "hexcast"):
         watched_night(config, NOW, profile=True)
-    assert caplog.messages[-1] == "no profile: the night needed no cluster"
+    assert caplog.messages[-1] == "no profile: no cluster was needed"

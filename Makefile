@@ -6,7 +6,7 @@ LOCK := requirements/cpu.txt
 READY := $(VENV)/.ready
 PEERS := $(VENV)-peers
 
-.PHONY: demo test test-real bench chaos faults fuzz lint format lock clean help
+.PHONY: demo test test-cron test-real bench chaos faults fuzz lint format lock clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -38,6 +38,9 @@ bench: $(PEERS)/.ready  ## measure everything, beside others, into benchmarks/RE
 
 chaos: $(READY)  ## kill nights at random, KILLS times (200), and compare what is left
 	$(BIN)/python tests/chaos.py --kills $(or $(KILLS),200)
+
+test-cron: $(READY)  ## two nights under a real cron daemon (root; Debian's cron)
+	$(BIN)/pytest -m cron
 
 faults: $(READY)  ## break a cluster in the middle of nights, in every way
 	$(BIN)/pytest -s -m faults --timeout 300

@@ -75,7 +75,10 @@ class Nights:
     def run(self, day: int) -> dict[str, Any]:
         at = self.cutoff(day)
         cost = spent(hexcast("nightly", str(self.path), "--as-of", at.isoformat()))
-        return {**cost, "stages": self.manifest(at)["seconds"]}
+        record = self.manifest(at)
+        # A night lets its own peak begin anew with every stage, and notes the largest.
+        mib = max(cost["mib"], *map(round, record["peak_mib"].values()))
+        return {**cost, "mib": mib, "stages": record["seconds"]}
 
     def folder(self, at: datetime) -> Path:
         return self.root / "runs" / run_name(at)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import resource
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -17,17 +18,20 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _LOG = logging.getLogger("hexcast")
+Around = Callable[["Client"], AbstractContextManager[None]]
 
 
 class LazyCluster:
     """A cluster that starts when its client is first asked for: most nights never need one.
 
-    ``folder``: of the store, which this process sees.
+    ``folder``: of the store, which this process sees. ``around``: entered with each client, once
+    there is one, and left before it closes.
     """
 
-    def __init__(self, spec: ClusterSpec, folder: Path) -> None:
+    def __init__(self, spec: ClusterSpec, folder: Path, around: Sequence[Around] = ()) -> None:
         self._spec = spec
         self._folder = folder
+        self._around = around
         self._stack = ExitStack()
         self._client: Client | None = None
         self._beside: Client | None = None
@@ -58,7 +62,10 @@ class LazyCluster:
     def _connect(self, spec: ClusterSpec) -> Client:
         from cluster.connect import connect
 
-        return self._stack.enter_context(connect(spec))
+        client = self._stack.enter_context(connect(spec))
+        for each in self._around:
+            self._stack.enter_context(each(client))
+        return client
 
     def peak_mib(self) -> dict[str, float]:
         """Largest resident memory so far, MiB: of this process and of the largest worker."""

@@ -164,12 +164,21 @@ def _is_leftover(path: Path) -> bool:
     try:
         if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:
             return True
-        owner = re.fullmatch(r"(.+)\.(\d+)\.[0-9a-f]+", path.name)
-        if owner and owner[1] == socket.gethostname():
-            os.kill(int(owner[2]), 0)  # sends nothing: asks whether the process is there
+    except FileNotFoundError:  # just published
+        return False
+    owner = re.fullmatch(r"(.+)\.(\d+)\.[0-9a-f]+", path.name)
+    return owner is not None and has_ended(owner[1], int(owner[2]))
+
+
+def has_ended(host: str, process: int) -> bool:
+    """Whether a process is known to have ended: nothing is known of other hosts."""
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(process, 0)  # sends nothing: asks whether the process is there
     except ProcessLookupError:
         return True
-    except (FileNotFoundError, PermissionError):  # just published; another user's living process
+    except PermissionError:  # another user's living process
         return False
     return False
 

@@ -7,15 +7,17 @@ run goes on undisturbed beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
+from threading import get_ident
 from time import perf_counter
 from typing import Any, Literal
 
-from cluster.lazy import LazyCluster, own_peak_mib
+from cluster.forwarding import forwarded
+from cluster.lazy import Around, LazyCluster, own_peak_mib
 from forecasts.stac import index_runs
 from forecasts.store import find_run
 from grids.clock import cutoffs_of_days
@@ -32,7 +34,7 @@ from pipeline.learning.features import feature_names
 from pipeline.learning.model import Load, Model, load_model, models_at
 from pipeline.learning.past import train_at
 from pipeline.locks import make_folder, only_one
-from pipeline.log import StageLog
+from pipeline.log import StageLog, placing
 from pipeline.mirroring import mirror
 from pipeline.neighbourhoods import try_names
 from pipeline.night import Night
@@ -105,13 +107,19 @@ def plan_backfill(
 
 
 def run_backfill(
-    config: Config, first: date, last: date, now: datetime, reprocess: Reprocess, say: Say
+    config: Config,
+    first: date,
+    last: date,
+    now: datetime,
+    reprocess: Reprocess,
+    say: Say,
+    around: Sequence[Around] = (),
 ) -> dict[str, Any]:
     """Make what the plan says, after what is newly delivered was ingested; returns figures.
 
-    ``say`` is told of the progress. Raises HexcastError: MissingInputError, after all others were
-    made, where too little was known for a night. What is published stays, and a later backfill goes
-    on after it.
+    ``say`` is told of the progress. ``around``: as of LazyCluster. Raises HexcastError:
+    MissingInputError, after all others were made, where too little was known for a night. What is
+    published stays, and a later backfill goes on after it.
     """
     plan = plan_backfill(config, first, last, now, reprocess)
     say(plan.line)
@@ -120,9 +128,10 @@ def run_backfill(
         with plainly(config.output.path):
             run_night(config, now, until="ingest")
             root = make_folder(Path(config.output.path), "output.path")
+            hooks = (forwarded, *around)
             with only_one(root / ".backfill.lock", f"another backfill writes {root}"):
                 try:
-                    left_out = _make(config, plan, say)
+                    left_out = _make(plan, say, LazyCluster(config.cluster, root, hooks))
                 finally:
                     index_runs(root)
                 for run in plan.runs:
@@ -137,11 +146,12 @@ def run_backfill(
     return {**plan.figures, "seconds": round(perf_counter() - began, 1)}
 
 
-def _make(config: Config, plan: Plan, say: Say) -> dict[datetime, str]:
+def _make(plan: Plan, say: Say, lazy: LazyCluster) -> dict[datetime, str]:
     """Publish the wanted runs; the cutoffs of those that could not be made, and why."""
+    config = plan.runs[0].config
     known = read_known(config).at(plan.runs[-1].cutoff)
     done, left_out = 0, dict[datetime, str]()
-    with LazyCluster(config.cluster, Path(config.output.path)) as cluster:
+    with lazy as cluster:
         made = dict[datetime, list[Model]]()
         load = lru_cache(maxsize=2 * len(config.targets))(load_model)
         for run in plan.runs:
@@ -225,8 +235,9 @@ def issue_block(
 def _issue(
     run: Run, info: CubeInfo, night: Night, models: list[Model], neighbourhoods: tuple[str, ...]
 ) -> None:
-    log = StageLog(run.id)
-    with log.stage("forecast"):
-        forecast = make_forecast(run, info, night, models, neighbourhoods)
-    manifest = manifest_of(run, info, IngestRecord(), night.state, models)
-    publish_forecast(run, forecast, log, manifest, lambda: {"worker": own_peak_mib()})
+    log = StageLog(run.id, measured=False)  # nights share the worker, and its peak
+    with placing(log, get_ident()):
+        with log.stage("forecast"):
+            forecast = make_forecast(run, info, night, models, neighbourhoods)
+        manifest = manifest_of(run, info, IngestRecord(), night.state, models)
+        publish_forecast(run, forecast, log, manifest, lambda: {"worker": own_peak_mib()})

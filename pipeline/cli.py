@@ -7,7 +7,7 @@ import sys
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,11 +15,14 @@ from cluster.guard import TimeLimitError
 from pipeline.cli_backfill import backfill
 from pipeline.cli_backtest import backtest
 from pipeline.cli_export import export
+from pipeline.cli_nightly import nightly, report
 from pipeline.cli_options import Accept, AsOf, Cluster, ConfigFile, Json, Out
 from pipeline.cli_runs import runs, verify
 from pipeline.cli_schedule import schedule
 from pipeline.cli_score import score
+from pipeline.cli_status import status
 from pipeline.cli_tune import tune
+from pipeline.errors import OF_THE_PROGRAM, exit_code_of
 from pipeline.redact import redact
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ app = typer.Typer(
 )
 
 app.add_typer(export, name="export")
+app.command()(nightly)
+app.command()(status)
 app.command()(backfill)
 app.command()(backtest)
 app.command()(tune)
@@ -89,22 +94,6 @@ def init(
 
 
 @app.command()
-def nightly(
-    config: ConfigFile,
-    as_of: AsOf = None,
-    out: Out = None,
-    cluster: Cluster = None,
-    accept_quality: Accept = False,
-    as_json: Json = False,
-) -> None:
-    """The whole night: fetch, clean, cube, model, forecast, layers.
-
-    Example: hexcast nightly configs/denver.yaml --as-of 2024-09-01T06:00Z
-    """
-    _report(_run(config, as_of, out, cluster, "forecast", accept=accept_quality), as_json)
-
-
-@app.command()
 def ingest(
     config: ConfigFile,
     as_of: AsOf = None,
@@ -117,7 +106,7 @@ def ingest(
 
     Example: hexcast ingest configs/denver.yaml
     """
-    _report(_run(config, as_of, out, cluster, "ingest", accept=accept_quality), as_json)
+    report(_run(config, as_of, out, cluster, "ingest", accept=accept_quality), as_json)
 
 
 @app.command()
@@ -132,7 +121,7 @@ def cube(
 
     Example: hexcast cube configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, out, cluster, "cube"), as_json)
+    report(_run(config, as_of, out, cluster, "cube"), as_json)
 
 
 @app.command()
@@ -149,7 +138,7 @@ def train(
 
     Example: hexcast train configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, out, cluster, "train"), as_json)
+    report(_run(config, as_of, out, cluster, "train"), as_json)
 
 
 @app.command()
@@ -164,7 +153,7 @@ def forecast(
 
     Example: hexcast forecast configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
-    _report(_run(config, as_of, out, cluster, "forecast", fetch=False), as_json)
+    report(_run(config, as_of, out, cluster, "forecast", fetch=False), as_json)
 
 
 @app.command()
@@ -226,7 +215,7 @@ def demo(
     from pipeline.log import configure_logging
 
     configure_logging()
-    _report(run_demo(out, datetime.now(UTC)), as_json)
+    report(run_demo(out, datetime.now(UTC)), as_json)
 
 
 def _run(
@@ -249,16 +238,6 @@ def _run(
         return run_night(settings, now, as_of, until, fetch, accept_quality=accept)
 
 
-def _report(outcome: Outcome, as_json: bool) -> None:
-    from pipeline.report import describe
-
-    if as_json:
-        typer.echo(json.dumps(outcome.manifest, indent=1))
-        return
-    for line in describe(outcome):
-        typer.echo(line)
-
-
 def command() -> None:
     """`main` in a process of its own, which a night's seconds are spent in."""
     # Where scikit-learn is installed, xgboost loads it, scipy.stats and all, for wrappers that no
@@ -272,19 +251,12 @@ def main() -> None:
     try:
         app()
     except (Exception, TimeLimitError) as fault:  # noqa: BLE001 -- no secret may show in any
-        code = _exit_code(fault)
+        code = exit_code_of(fault)
         if code is None:
             typer.echo(redact(traceback.format_exc()), err=True)
-            sys.exit(70)
+            sys.exit(OF_THE_PROGRAM)
         typer.echo(f"hexcast: {redact(str(fault))}", err=True)
         sys.exit(code)
-
-
-def _exit_code(fault: BaseException) -> int | None:
-    """The code that our own errors carry; None for a fault of the program."""
-    code: Any = getattr(fault, "exit_code", None)
-    ours = type(fault).__module__.split(".")[0] in ("pipeline", "cluster", "forecasts", "grids")
-    return int(code) if ours and isinstance(code, int) else None
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli_options import Cluster, ConfigFile, FirstDay, Json, LastDay, Out
+from pipeline.cli_options import Cluster, ConfigFile, FirstDay, Json, LastDay, Out, Profile
 
 
 def backfill(
@@ -21,6 +22,7 @@ def backfill(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done")] = False,
     out: Out = None,
     cluster: Cluster = None,
+    profile: Profile = False,
     as_json: Json = False,
 ) -> None:
     """Issue the forecasts of past nights, as known then.
@@ -30,9 +32,11 @@ def backfill(
 
     Example: hexcast backfill configs/denver.yaml --from 2024-03-01 --to 2024-05-29
     """
+    from cluster.profiling import profiled
     from pipeline.backfill import plan_backfill, run_backfill
     from pipeline.load import load_config
     from pipeline.log import LOGGER, configure_logging
+    from pipeline.watch.profiles import profile_line, profile_path
 
     configure_logging()
     settings, now = load_config(config, out, cluster), datetime.now(UTC)
@@ -41,7 +45,11 @@ def backfill(
         plan = plan_backfill(*asked)
         typer.echo(json.dumps(plan.figures) if as_json else plan.line)
         return
-    figures = run_backfill(*asked, LOGGER.info)
+    path = profile_path(settings, f"backfill-{first:%Y%m%d}-{last:%Y%m%d}") if profile else None
+    around = (partial(profiled, path),) if path else ()
+    figures = run_backfill(*asked, LOGGER.info, around)
+    if path:
+        LOGGER.info(profile_line(path))
     if as_json:
         typer.echo(json.dumps(figures))
         return

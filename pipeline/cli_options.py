@@ -40,6 +40,9 @@ Cluster = Annotated[
     typer.Option(help="a name of clusters.yaml beside CONFIG, or local [default: the file's own]"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print the record as JSON")]
+Profile = Annotated[
+    bool, typer.Option("--profile", help="keep a report of the cluster's work, below profiles")
+]
 Accept = Annotated[
     bool,
     typer.Option(help="take in a delivery beyond the limits of quality: you have looked at it"),

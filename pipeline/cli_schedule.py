@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.cli_options import ConfigFile, Json
+from pipeline.cli_options import Cluster, ConfigFile, Json
+from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from cluster.schedules.job import NightlyJob
@@ -25,9 +26,7 @@ def schedule(
     out: Annotated[
         Path | None, typer.Option(help="folder of the files [default: print them]")
     ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(help="named cluster, handed on to hexcast nightly")
-    ] = None,
+    cluster: Cluster = None,
     user: Annotated[str | None, typer.Option(help="systemd: who runs it [default: you]")] = None,
     image: Annotated[
         str | None, typer.Option(help="kubernetes: the image [default: hexcast:VERSION]")
@@ -43,9 +42,15 @@ def schedule(
     from pipeline.load import load_config
     from pipeline.scheduling import carried, nightly_job, require_workers, write_schedule
 
-    settings, text = load_config(config), config.read_text(encoding="utf-8")
+    if scheduler == "kubernetes" and cluster:
+        raise ConfigError(
+            f"--cluster {cluster}: a pod has no clusters.yaml: write its keys into the "
+            "configuration, under cluster"
+        )
+    settings = load_config(config, cluster=cluster)
+    text = config.read_text(encoding="utf-8")
     if scheduler in ("slurm", "kubernetes"):
-        require_workers(settings, cluster)
+        require_workers(settings)
     known = carried(text, scheduler == "kubernetes")
     if known.left:
         typer.echo(f"to be set where the nights run: {', '.join(known.left)}", err=True)

@@ -25,6 +25,7 @@ from pipeline.groups import (
 from pipeline.paths import ConfigPath, nearest
 from pipeline.quality.config import Quality
 from pipeline.sources.config import Section, Source
+from pipeline.watch.config import WatchConfig
 
 
 class GridConfig(Section):
@@ -120,6 +121,7 @@ class Config(Section):
     tables: tuple[TableConfig, ...] = ()
     cluster: ClusterSpec = ClusterSpec()
     quality: Quality = Quality()
+    watch: WatchConfig = WatchConfig()
     output: Output
 
     @field_validator("timezone")
@@ -232,27 +234,26 @@ class Config(Section):
     @cached_property
     def fingerprint(self) -> str:
         """Names what decides a forecast: paths, limits, cluster and output are left out."""
-        return _digest(
-            self, {"cluster": True, "output": True, "quality": True, "model": _DEVICE, **_PATHS}
-        )
+        return _digest(self, {**dict.fromkeys(_AROUND, True), "model": _DEVICE, **_PATHS})
 
     @cached_property
     def model_fingerprint(self) -> str:
         """Names what decides a model: as the fingerprint, without how forecasts are summed up."""
-        later = {"cluster", "output", "quality", "hotspot_share", "shifts"}
+        later = {*_AROUND, "hotspot_share", "shifts"}
         return _digest(self, {**dict.fromkeys(later, True), "model": _DEVICE, **_PATHS})
 
     @cached_property
     def store_fingerprint(self) -> str:
         """Names what decides silver, cube and state; a store serves one of them."""
-        later = {"name", "cutoff", "cluster", "output", "model", "targets"}
-        later |= {"hotspot_share", "shifts", "horizon_days", "quality", "calendar", "tables"}
+        later = {*_AROUND, "name", "cutoff", "model", "targets"}
+        later |= {"hotspot_share", "shifts", "horizon_days", "calendar", "tables"}
         reading = "path format delimiter delivers renamed date_formats".split()
         source = dict.fromkeys(reading, True)
         return _digest(self, {**_PATHS, **dict.fromkeys(later, True), "source": source})
 
 
 _DEVICE = {"device": True}  # the same path on each, and the same model but for the last digits
+_AROUND = ("cluster", "output", "quality", "watch")  # no forecast depends on them
 _PATHS: dict[str, Any] = {
     "source": {"path": True},
     "grid": {"boundary": True, "names": True},

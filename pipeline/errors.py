@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class HexcastError(Exception):
     """A fault in the input or the surroundings; its text names the value and the remedy."""
@@ -35,3 +37,13 @@ class ConfigError(HexcastError):
     """The configuration is wrong."""
 
     exit_code = 78
+
+
+OF_THE_PROGRAM = 70  # exit code of what is nobody's fault but ours
+
+
+def exit_code_of(fault: BaseException) -> int | None:
+    """The code that our own errors carry; None for a fault of the program."""
+    code: Any = getattr(fault, "exit_code", None)
+    ours = type(fault).__module__.split(".")[0] in ("pipeline", "cluster", "forecasts", "grids")
+    return int(code) if ours and isinstance(code, int) else None

@@ -63,8 +63,8 @@ def publish_forecast(
 ) -> Path:
     """Write the run's layers, keep its forecast, and put it in its place; returns where it now is.
 
-    ``manifest``: its record, which also gets the seconds of its stages, the layers' included, and
-    what ``peak_mib`` says once they are written.
+    ``manifest``: its record, which also gets what is expected of each target, the seconds and the
+    memory of its stages, the layers' included, and what ``peak_mib`` says once they are written.
     """
     with stage(run.root) as folder:
         (folder / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
@@ -72,5 +72,7 @@ def publish_forecast(
             shown = coarsened(forecast, run.config.output.k_anonymity)
             write_layers(shown, folder, run.config.output.formats)
             keep(shown, run.root, run.now)
-        spent = {"seconds": log.seconds, "peak_mib": peak_mib()}
-        return publish(run.root, run.reference, folder, {**manifest, **spent})
+        spent = {"seconds": log.seconds, "peak_mib": peak_mib(), "stage_peak_mib": log.peak_mib}
+        expected = {each.name: float(each.expected.sum()) for each in shown.targets}
+        whole = {**manifest, "expected_incidents": expected, **spent}
+        return publish(run.root, run.reference, folder, whole)

@@ -119,6 +119,8 @@ def _explain(error: Any) -> str:
         return f"{key}: required, but not there"
     message = error["msg"].removeprefix("Value error, ")
     shown = error["input"] if isinstance(error["input"], str | int | float | list) else None
+    if location[:1] == ["watch"]:  # whose address is a secret
+        shown = None
     found = f" (found {shown!r})" if shown is not None and repr(shown) not in message else ""
     return redact(f"{key}: {message}{found}" if key else message)
 

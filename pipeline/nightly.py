@@ -7,18 +7,20 @@ are loaded with them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cluster.lazy import LazyCluster
+from cluster.forwarding import forwarded
+from cluster.lazy import Around, LazyCluster
 from forecasts.stac import index_runs
 from forecasts.store import run_name
 from grids.clock import latest_cutoff
 from pipeline.config import Config
 from pipeline.errors import ConfigError, MissingInputError
-from pipeline.log import StageLog
+from pipeline.log import StageLog, placing
 from pipeline.mirroring import mirror
 from pipeline.plainly import plainly
 from pipeline.run import Run
@@ -46,20 +48,22 @@ def run_night(
     fetch: bool = True,
     source: IncidentSource | None = None,
     accept_quality: bool = False,
+    log: StageLog | None = None,
+    around: Sequence[Around] = (),
 ) -> Outcome:
     """The night of ``as_of`` (aware; by default the latest cutoff before ``now``), up to a stage.
 
     Without ``fetch`` silver is taken as it is. ``accept_quality``: take a delivery in that is
-    beyond a limit of quality. Raises HexcastError; then nothing is published.
+    beyond a limit of quality. ``log``: of its stages. ``around``: as of LazyCluster. Raises
+    HexcastError; then nothing is published.
     """
-    cutoff = as_of or latest_cutoff(now, config.cutoff, config.zone)
-    check_cutoff(config, cutoff, now)
-    cutoff = cutoff.astimezone(UTC)
-    run = Run(config, cutoff, now)
+    run = run_at(config, now, as_of)
+    log = log or StageLog(run.id)
     with (
         plainly(config.output.path),
         run.store.locked(),
-        LazyCluster(config.cluster, run.root) as cluster,
+        placing(log),
+        LazyCluster(config.cluster, run.root, (forwarded, *around)) as cluster,
     ):
         done = run.done() if until == "forecast" else None
         if done:
@@ -70,9 +74,15 @@ def run_night(
         from pipeline.sources.recipe import make_source
         from pipeline.stages import run_stages
 
-        source, log = source or make_source(config.source), StageLog(run.id)
-        job = Job(config, cutoff, now, source, cluster, log)
+        job = Job(config, run.cutoff, now, source or make_source(config.source), cluster, log)
         return Outcome(*run_stages(job, until, fetch, accept_quality))
+
+
+def run_at(config: Config, now: datetime, as_of: datetime | None = None) -> Run:
+    """The run of ``as_of``, or of the latest cutoff before ``now``. Raises HexcastError."""
+    cutoff = as_of or latest_cutoff(now, config.cutoff, config.zone)
+    check_cutoff(config, cutoff, now)
+    return Run(config, cutoff.astimezone(UTC), now)
 
 
 def check_cutoff(config: Config, cutoff: datetime, now: datetime, option: str = "--as-of") -> None:

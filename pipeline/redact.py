@@ -7,9 +7,10 @@ signed address of a redirect, the address in an exception of a library.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
 HIDDEN = "***"
 # In names of parameters, compared by their letters and digits alone ("$$app_token" is apptoken).
@@ -50,6 +51,17 @@ def require_no_secret(address: str) -> None:
             "take it out; SOCRATA_APP_TOKEN, ARCGIS_TOKEN or CKAN_API_KEY of the environment can "
             "hold a token (docs/sources.md), ~/.netrc a name and password"
         )
+
+
+def is_private(address: str) -> bool:
+    """Whether what is sent there stays unseen on the way: over HTTPS, or within this machine."""
+    parts = urlsplit(address)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(str(parts.hostname)).is_loopback
+    except ValueError:
+        return False
 
 
 class Redacting(logging.Filter):

@@ -52,7 +52,7 @@ def nightly_job(
         if "\n" in shown:
             raise ConfigError(f"{shown!r} holds a line break, which no scheduler takes: rename it")
     mirror = config.output.mirror
-    local = config.cluster.kind == "local" and cluster is None
+    local = config.cluster.kind == "local"
     return NightlyJob(
         name=config.name,
         config=path.absolute(),
@@ -68,10 +68,10 @@ def nightly_job(
     )
 
 
-def require_workers(config: Config, cluster: str | None) -> None:
+def require_workers(config: Config) -> None:
     """Raise ConfigError where an allocation would start a worker for every core of its machine."""
     spec = config.cluster
-    if spec.kind == "local" and not spec.workers and cluster is None:
+    if spec.kind == "local" and not spec.workers:
         raise ConfigError(
             "cluster.workers: without it a night starts a worker for every core of the machine, "
             "however few it was given: write how many, as in workers: 4"

@@ -105,7 +105,11 @@ def _forecast(job: Job, info: CubeInfo, city: City, state: State, models: list[M
 
 
 def _publish(job: Job, forecast: Forecast, manifest: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
-    run = publish_forecast(job, forecast, job.log, manifest, job.cluster.peak_mib)
+    def peak_mib() -> dict[str, float]:
+        found = job.cluster.peak_mib()
+        return {**found, "driver": max(found["driver"], job.log.highest_mib)}
+
+    run = publish_forecast(job, forecast, job.log, manifest, peak_mib)
     prune(job.root, job.config.output.keep_days, spare=run.name)
     index_runs(job.root)
     mirror(job)

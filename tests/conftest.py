@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from s3fs import S3FileSystem
 from tiny import BOX, City, make_config
 from workers import in_process
 
+from cluster.forwarding import LOGGERS
 from grids.hexgrid import HexGrid
-from pipeline.log import LOGGER
 
 # Fixed examples, and no verdict on speed: a busy machine is no fault of the code.
 settings.register_profile(
@@ -30,9 +31,11 @@ settings.load_profile("tests")
 @pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
     """A command sets logging up for its whole process; the next test must not find it so."""
-    before = LOGGER.handlers[:], LOGGER.level, LOGGER.propagate
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(each.handlers[:], each.level, each.propagate) for each in loggers]
     yield
-    LOGGER.handlers[:], LOGGER.level, LOGGER.propagate = before
+    for each, was in zip(loggers, before, strict=True):
+        each.handlers[:], each.level, each.propagate = was
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ def test_a_night_and_its_stages(
     city: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     at = midnight(110).strftime("%Y-%m-%dT%H:%MZ")
+    assert run(monkeypatch, "status", city) == 66
     for stage in ("ingest", "cube", "train"):
         assert run(monkeypatch, stage, city, "--as-of", at) == 0
     assert not (city.parent / "store" / "runs").exists()
@@ -84,6 +85,15 @@ def test_a_night_and_its_stages(
     assert f"\n{run_folder.name} " in capfd.readouterr().out
     assert run(monkeypatch, "verify", city, "--run", "latest") == 0
     assert capfd.readouterr().out == f"{run_folder.name}  as published\n"
+    assert run(monkeypatch, "status", city, "--json") == 75, "a night of 2024 is late"
+    found = json.loads(capfd.readouterr().out)
+    assert found["newest"]["name"] == run_folder.name
+    assert [each["state"] for each in found["attempts"]] == ["done", "already done"]
+    assert found["attempts"][0]["seconds"].keys() == set(stages)
+    assert not found["faults"]
+    figures = (city.parent / "store" / "metrics.prom").read_text()
+    for name in ("stage_peak_bytes", "expected_incidents", "model_wins", "run_peak_bytes"):
+        assert f"hexcast_{name}{{" in figures
     again = loaded_by("nightly", str(city), "--as-of", at)
     assert "done already" in again.said
     assert not again.heavy, "a finished night does nothing, and quickly"
@@ -145,6 +155,8 @@ def test_faults_are_one_line_and_a_code(
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("hexcast:")]
     assert len(lines) == 1
     assert message in lines[0]
+    if code != 78:  # of what is configured wrongly nobody knows where it would go
+        assert run(monkeypatch, "status", city) == code
     assert not (city.parent / "store" / "runs").exists()
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from cluster.forwarding import forwarded
 from cluster.lazy import LazyCluster
 from pipeline.backtest.folder import PAGE, RECORD, Folder, key_of, write_whole
 from pipeline.backtest.held import Backtest
@@ -69,7 +70,7 @@ def collect(known: Known, request: Request, folder: Folder, say: Say) -> Backtes
     # Once, as known at the first cutoff: laws and what is held to them are of the same districts.
     districts = read_districts(silver, known.info.grid, schedule.nights[0])
     began, made = perf_counter(), []
-    with LazyCluster(known.config.cluster, folder.root) as cluster:
+    with LazyCluster(known.config.cluster, folder.root, (forwarded,)) as cluster:
         for at, period in enumerate(schedule.periods):
             of = f"{at + 1} of {len(schedule.periods)}"
             say(f"refit {of}: from what was known at {period.refit:%Y-%m-%d %H:%MZ}")

@@ -6,7 +6,6 @@ environment names beside it, whatever addresses a configuration holds.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from functools import cache
 from importlib.metadata import version
@@ -34,7 +33,7 @@ def token(kind: str, address: str) -> dict[str, str]:
     """
     header, form, variable = TOKENS[kind]
     value = os.environ.get(variable, "").strip()
-    if not value or not _is_private(address):
+    if not value or not redact.is_private(address):
         return {}
     if kind not in UNBOUND and not _is_for(variable, str(urlsplit(address).hostname)):
         return {}
@@ -54,16 +53,6 @@ def _say_unsent(variable: str, host: str, named: str) -> None:
     LOGGER.warning(
         "%s is not sent to %s: %s; set it to %s if the token is for it", variable, host, why, host
     )
-
-
-def _is_private(address: str) -> bool:
-    parts = urlsplit(address)
-    if parts.scheme == "https" or parts.hostname == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(str(parts.hostname)).is_loopback
-    except ValueError:
-        return False
 
 
 def require_no_secret(address: str) -> None:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cluster.forwarding import forwarded
 from cluster.lazy import LazyCluster
 from grids.clock import latest_cutoff
 from pipeline.backtest.folder import digest, write_whole
@@ -158,7 +159,7 @@ def _search(task: Task, record: dict[str, Any], path: Path, most_trials: int, sa
             say(trial_line(trial))
         said = len(record["trials"])
 
-    with LazyCluster(task.known.config.cluster, path.parent) as cluster:
+    with LazyCluster(task.known.config.cluster, path.parent, (forwarded,)) as cluster:
         grower = Grower(cluster.client, task.known, task.members, task.nights, task.folds, until)
         say(f"rows of {len(task.nights)} nights, {grower.at_once} trials at a time")
         search(record, task.folds, grower, grower.at_once, until, most_trials, keep)

@@ -1,71 +1,31 @@
-"""What befalls a cluster in the middle of a night: the night ends right, or the next one does."""
+"""What befalls a cluster in the middle of a night: the night ends right, or the next one does.
+
+A few with every run of the tests, all with ``make faults``.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import psutil
 import pytest
+from breaking import AFTER, outcome
 from chaos import contents, difference
 from dask_processes import Processes, dask_processes, end
 from lived import LOCAL, lived
+from networks import GATEWAY, Host, network, unavailable
 
-from cluster.spec import ClusterUnavailableError
-from pipeline.errors import BusyError
-from pipeline.log import StageLog
-
-AFTER = {"ingest": 2.5, "cube": 0.3, "train": 3.0, "forecast": 0.0, "layers": 0.2}  # seconds
+CUT_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return contents(lived(tmp_path_factory.mktemp("undisturbed"), LOCAL))
-
-
-@contextmanager
-def at_stage(stage: str, fault: Callable[[], None]) -> Iterator[list[str]]:
-    """The fault, once, a while after the stage of this name has begun."""
-    happened = list[str]()
-
-    def cause() -> None:
-        fault()
-        happened.append(stage)
-
-    begin = StageLog.stage
-
-    @contextmanager
-    def stage_with_fault(log: StageLog, name: str) -> Iterator[None]:
-        with begin(log, name):
-            if name == stage and not happened:
-                timer = threading.Timer(AFTER[stage], cause)
-                timer.start()
-                try:
-                    yield
-                finally:
-                    timer.join()
-            else:
-                yield
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StageLog, "stage", stage_with_fault)
-        yield happened
-
-
-def outcome(folder: Path, processes: Processes, stage: str, fault: Callable[[], None]) -> str:
-    """How the night went on which it happened; a night after it ends, whatever became of that."""
-    with at_stage(stage, fault) as happened:
-        try:
-            lived(folder, processes.spec)
-            ended = "right"
-        except (BusyError, ClusterUnavailableError) as error:
-            ended = f"{error.exit_code}: {error}"
-    assert happened == [stage]
-    return ended
 
 
 Fault = Callable[[Processes], None]
@@ -77,19 +37,31 @@ def kill_a_worker(processes: Processes) -> None:
 
 def kill_its_process(processes: Processes) -> None:
     """Its nanny starts another."""
-    [child] = psutil.Process(processes.workers[0].pid).children()[-1:]
-    child.kill()
+    _process_of(processes).kill()
+
+
+def stall_a_worker(processes: Processes) -> None:
+    """It does nothing for a while, as on a machine that swaps."""
+    group = os.getpgid(processes.workers[0].pid)
+    os.killpg(group, signal.SIGSTOP)
+    threading.Timer(CUT_SECONDS, os.killpg, (group, signal.SIGCONT)).start()
 
 
 def kill_the_scheduler(processes: Processes) -> None:
     end(processes.scheduler)
 
 
-ALWAYS = {(kill_a_worker, "train"), (kill_the_scheduler, "cube")}  # the others with make faults
+def _process_of(processes: Processes) -> psutil.Process:
+    nanny = psutil.Process(processes.workers[0].pid)
+    return next(child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline()))
+
+
+ALWAYS = {(kill_a_worker, "train"), (kill_the_scheduler, "cube")}
 FAULTS = [
     *((kill_a_worker, stage) for stage in AFTER),
-    (kill_its_process, "train"),
     *((kill_the_scheduler, stage) for stage in AFTER),
+    *((fault, "train") for fault in (kill_its_process, stall_a_worker)),
+    (stall_a_worker, "cube"),
 ]
 
 
@@ -102,8 +74,37 @@ def test_the_night_or_the_next_one_ends_right(
 ) -> None:
     with dask_processes(tmp_path / "processes", 3) as processes:
         processes.spec |= {"wait_for": 2, "timeout_seconds": 20}
-        begun = monotonic()
-        ended = outcome(tmp_path, processes, stage, lambda: fault(processes))
-        print(f"{fault.__name__:20}{stage:10}{monotonic() - begun:6.1f} s  {ended}")
-    assert ended == "right" or ended.startswith(("69: ", "75: "))
+        outcome(tmp_path, processes, stage, lambda: fault(processes))
+    assert difference(contents(lived(tmp_path, LOCAL)), undisturbed) == ""
+
+
+@pytest.mark.faults
+def test_a_worker_with_too_little_memory_ends_no_night(
+    undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    """It is ended by its nanny whenever it takes more, over and over."""
+    with dask_processes(tmp_path / "processes", 2) as processes:
+        processes.start_worker((), "--memory-limit", "300MiB")
+        processes.spec |= {"wait_for": 2, "timeout_seconds": 20}
+        outcome(tmp_path, processes, "cube", lambda: None)
+    assert difference(contents(lived(tmp_path, LOCAL)), undisturbed) == ""
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable())
+@pytest.mark.parametrize("stage", ["cube", "train"])
+def test_a_worker_is_cut_off_for_half_a_minute(
+    stage: str, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    def cut(host: Host) -> None:
+        host.plug(False)
+        threading.Timer(CUT_SECONDS, host.plug, (True,)).start()
+
+    with network(3) as hosts, dask_processes(tmp_path / "processes", 0, GATEWAY) as processes:
+        for host in hosts:
+            nowhere = tmp_path / host.name
+            nowhere.mkdir()
+            processes.start_worker(host.before(nowhere), "--host", host.address)
+        processes.spec |= {"wait_for": 3, "timeout_seconds": 60}
+        outcome(tmp_path, processes, stage, lambda: cut(hosts[0]))
     assert difference(contents(lived(tmp_path, LOCAL)), undisturbed) == ""

@@ -109,8 +109,8 @@ def _remote(spec: ClusterSpec) -> Iterator[Client]:
         client = Client(spec.address, timeout=spec.timeout_seconds, security=security)
     except (OSError, TimeoutError) as fault:
         raise ClusterUnavailableError(
-            f"no scheduler answers at {spec.address} within {spec.timeout_seconds:g} s: start it, "
-            "correct cluster.address, or use kind: local"
+            f"no scheduler answers at {spec.address} within {spec.timeout_seconds:g} s ({fault}): "
+            "start it, correct cluster.address or its certificates, or use kind: local"
         ) from fault
     with client:
         _wait(client, spec)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import socket
 from typing import TYPE_CHECKING
 
 from cluster.guard import ask
@@ -27,15 +29,30 @@ def gpu_count() -> int:
 def device_of(client: Client, asked: str) -> str:
     """``cpu`` or ``cuda``: what is asked for, and for ``auto`` cuda where every worker has a GPU.
 
-    Raises ClusterUnavailableError where cuda is asked for and a worker has none.
+    A GPU of its own: workers that share one cannot boost together. Raises ClusterUnavailableError
+    where cuda is asked for and a worker has none.
     """
     if asked == "cpu":
         return asked
-    found = ask(client, gpu_count)
-    without = sorted(worker for worker, count in found.items() if not count)
+    found = ask(client, own_gpu)
+    without = sorted(worker for worker, own in found.items() if not own)
     if asked == "cuda" and without:
         raise ClusterUnavailableError(
             f"model.device is cuda, but worker {without[0]} has no NVIDIA GPU: use auto or cpu, or "
             "workers with one"
         )
-    return "cpu" if without or not found else "cuda"
+    shared = len(set(found.values())) < len(found)
+    if asked == "cuda" and shared:
+        raise ClusterUnavailableError(
+            "model.device is cuda, but workers share a GPU: use cluster.kind: cuda, which starts "
+            "one for each, or cluster.workers: 1"
+        )
+    return "cpu" if without or shared or not found else "cuda"
+
+
+def own_gpu() -> str:
+    """Machine and name of the GPU that this process boosts on, its first one; blank without."""
+    if not gpu_count():
+        return ""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    return f"{socket.gethostname()}/{first}"

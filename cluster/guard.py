@@ -40,23 +40,26 @@ def time_limit(hours: float) -> Iterator[None]:
         return
 
     def stop(*_: object) -> None:
-        signal.signal(signal.SIGALRM, _end)
-        signal.setitimer(signal.ITIMER_REAL, CLOSING_SECONDS)
         raise TimeLimitError(
             f"this takes longer than cluster.limit_hours ({hours:g}): run again, which goes on "
             "where it stopped, or allow more"
         )
 
+    # A thread's, since handlers of signals wait for whatever is at work in another language.
+    last = threading.Timer(hours * 3600 + CLOSING_SECONDS, _end)
+    last.daemon = True
+    last.start()
     handler = signal.signal(signal.SIGALRM, stop)
     timer = signal.setitimer(signal.ITIMER_REAL, hours * 3600)
     try:
         yield
     finally:
+        last.cancel()
         signal.setitimer(signal.ITIMER_REAL, *timer)
         signal.signal(signal.SIGALRM, handler)
 
 
-def _end(*_: object) -> None:
+def _end() -> None:
     print("hexcast: does not close within a minute: ended", file=sys.stderr, flush=True)
     os._exit(TRY_AGAIN)
 
@@ -79,8 +82,8 @@ def while_there(client: Client, workers: Iterable[str], do: Callable[[], Result]
         try:
             return outcome.result(timeout=LOOK_SECONDS)
         except TimeoutError:
-            if outcome.done():
-                raise
+            if outcome.done():  # meanwhile; or the work's own error
+                return outcome.result()
             lost = sorted(wanted - client.nthreads().keys())
             if lost:
                 raise WorkerLostError(f"worker {lost[0]} has left while it was at work") from None
@@ -92,10 +95,13 @@ def ask(client: Client, function: Callable[..., Result], *arguments: Any) -> dic
     Not as a task: workers answer while they are at work. Raises WorkerLostError where one does not
     answer in time, for which ``Client.run`` would wait without end.
     """
+    from distributed.comm.core import CommClosedError
+
     try:
         found: dict[str, Result] = client.sync(
             client._run, function, *arguments, callback_timeout=ANSWER_SECONDS
         )
-    except (TimeoutError, OSError) as fault:
-        raise WorkerLostError(f"a worker does not answer ({fault or 'too late'})") from fault
+    except (TimeoutError, CommClosedError) as fault:
+        reason = str(fault) or f"within {ANSWER_SECONDS:g} s"
+        raise WorkerLostError(f"a worker does not answer ({reason})") from fault
     return found

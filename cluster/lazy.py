@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -101,7 +102,8 @@ def _all_see(client: Client, folder: Path) -> bool:
 
 
 def _sees(path: str) -> bool:
-    return Path(path).exists()
+    """Whether it is there, in a folder that this process may write to."""
+    return os.access(Path(path).parent, os.W_OK | os.X_OK) and Path(path).exists()
 
 
 def own_peak_mib() -> float:

@@ -39,19 +39,18 @@ def schedule(
 
     Example: hexcast schedule configs/denver.yaml --for systemd --out /tmp/units
     """
-    from pipeline.load import load_config
+    from pipeline.load import clusters_text, load_config
     from pipeline.scheduling import carried, nightly_job, require_workers, write_schedule
 
-    if scheduler == "kubernetes" and cluster:
-        raise ConfigError(
-            f"--cluster {cluster}: a pod has no clusters.yaml: write its keys into the "
-            "configuration, under cluster"
-        )
     settings = load_config(config, cluster=cluster)
-    text = config.read_text(encoding="utf-8")
+    text, clusters = config.read_text(encoding="utf-8"), clusters_text(config, cluster)
+    if scheduler == "kubernetes" and clusters:
+        raise ConfigError(
+            "a pod has no clusters.yaml: write the cluster's keys into the configuration"
+        )
     if scheduler in ("slurm", "kubernetes"):
         require_workers(settings)
-    known = carried(text, scheduler == "kubernetes")
+    known = carried(text + clusters, scheduler == "kubernetes")
     if known.left:
         typer.echo(f"to be set where the nights run: {', '.join(known.left)}", err=True)
     job = nightly_job(config, settings, _running(), known.values, cluster)
@@ -90,10 +89,11 @@ def _manifest(job: NightlyJob, config: str, image: str | None) -> dict[str, str]
     from importlib.metadata import version
 
     from cluster.schedules.kubernetes import cron_job
+    from pipeline.paths import variables
     from pipeline.scheduling import DATA
 
     image = image or f"hexcast:{version('hexcast')}"
-    return cron_job(job, config, image, data=DATA in job.environment)
+    return cron_job(job, config, image, data=DATA in variables(config))
 
 
 def _printed(files: dict[str, str]) -> str:

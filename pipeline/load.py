@@ -80,6 +80,17 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
     return values
 
 
+def clusters_text(path: Path, cluster: str | None = None) -> str:
+    """What stands in CLUSTERS beside the configuration at ``path``; blank where it is not asked.
+
+    ``cluster``: as of load_config.
+    """
+    wanted = cluster or read_yaml(path, "configuration").get("cluster")
+    if not isinstance(wanted, str) or wanted == "local":
+        return ""
+    return path.with_name(CLUSTERS).read_text(encoding="utf-8")
+
+
 def cluster_values(wanted: object, path: Path) -> object:
     """What a configuration's ``cluster`` stands for, with the paths in it made absolute.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from cluster.schedules.job import NightlyJob
@@ -13,6 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.paths import variables
 
 DATA = "HEXCAST_DATA"
+CLOSING_MINUTES = 10  # for a night at its limit to end by itself
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,18 @@ def nightly_job(
         workers=config.cluster.workers if local else 0,
         memory_gib=config.cluster.memory_gib,
         cluster=cluster,
+        limit_minutes=ceil(60 * config.cluster.limit_hours) + CLOSING_MINUTES,
     )
 
 
 def require_workers(config: Config) -> None:
-    """Raise ConfigError where an allocation would start a worker for every core of its machine."""
+    """Raise ConfigError where an allocation cannot be told what the workers of the night need."""
     spec = config.cluster
+    if spec.kind == "cuda":
+        raise ConfigError(
+            "cluster.kind is cuda, and how GPUs are asked for differs from one scheduler to the "
+            "next: schedule it with cron or systemd, or give a cluster's address"
+        )
     if spec.kind == "local" and not spec.workers:
         raise ConfigError(
             "cluster.workers: without it a night starts a worker for every core of the machine, "

@@ -13,7 +13,7 @@ from dask_processes import make_certificates
 from distributed import Client
 
 from cluster.connect import connect
-from cluster.gpu import device_of
+from cluster.gpu import device_of, own_gpu
 from cluster.spec import ClusterSpec, ClusterUnavailableError
 from pipeline.errors import ConfigError
 from pipeline.load import load_config
@@ -78,9 +78,13 @@ def test_certificates_lie_where_the_file_says(
     assert spec.tls is not None
     names = {name: str(tmp_path / "tls" / f"{name}.pem") for name in ("ca", "cert", "key")}
     assert spec.tls.model_dump() == names
-    (tmp_path / "tls" / "key.pem").unlink()
-    with pytest.raises(ConfigError, match="there is no such file"):
-        load_config(tmp_path / "small.yaml", cluster="office")
+    (tmp_path / "tls" / "key.pem").unlink()  # who only reads the store may not see it, either
+    spec = load_config(tmp_path / "small.yaml", cluster="office").cluster
+    with (
+        pytest.raises(ClusterUnavailableError, match=r"cluster\.tls .*No such file"),
+        connect(spec),
+    ):
+        pass
 
 
 def test_certificates_for_what_is_not_encrypted_are_refused(tmp_path: Path) -> None:
@@ -109,11 +113,25 @@ def test_gpus_are_used_where_every_worker_has_one(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert device_of(client, "cpu") == "cpu"
-    for count, device in ((1, "cuda"), (0, "cpu")):
-        monkeypatch.setattr("cluster.gpu.ask", lambda *_, count=count: {"a": 1, "b": count})
+    for other, device in (("far/0", "cuda"), ("here/1", "cuda"), ("here/0", "cpu"), ("", "cpu")):
+        monkeypatch.setattr("cluster.gpu.ask", lambda *_, other=other: {"a": "here/0", "b": other})
         assert device_of(client, "auto") == device
     with pytest.raises(ClusterUnavailableError, match="worker b has no NVIDIA GPU"):
         device_of(client, "cuda")
+    monkeypatch.setattr("cluster.gpu.ask", lambda *_: {"a": "here/0", "b": "here/0"})
+    with pytest.raises(ClusterUnavailableError, match="workers share a GPU"):
+        device_of(client, "cuda")
+
+
+@pytest.mark.parametrize(("seen", "own"), [(None, "0"), ("1,0", "1"), ("GPU-5a", "GPU-5a")])
+def test_a_worker_boosts_on_the_first_gpu_that_it_sees(
+    seen: str | None, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.gpu.gpu_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if seen:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+    assert own_gpu().endswith(f"/{own}")
 
 
 def test_a_cluster_of_gpus_wants_one_here(monkeypatch: pytest.MonkeyPatch) -> None:

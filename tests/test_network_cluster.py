@@ -28,4 +28,5 @@ def test_nothing_needs_a_shared_disk(tmp_path: Path, caplog: pytest.LogCaptureFi
         crossed = [host.bytes_through - was for host, was in zip(hosts, before, strict=True)]
     assert f"workers do not see {hidden / 'store'}" in caplog.text
     assert difference(contents(there), here) == ""
-    assert min(crossed) > 2**20
+    assert sum(crossed) > 2**20
+    assert min(crossed) > 2**17  # far more than greetings

@@ -21,7 +21,8 @@ class NightlyJob:
     the store. ``writable``: folders beside ``output`` that a night writes to. ``cutoff``: local
     clock of ``timezone``. ``environment``: what the configuration takes from variables.
     ``workers``, ``memory_gib``: local workers and the limit of each; no worker: work is done
-    elsewhere. ``cluster``: a named cluster that the command is given.
+    elsewhere. ``cluster``: a named cluster that the command is given. ``limit_minutes``: after
+    which a night is ended that has not ended itself.
     """
 
     name: str
@@ -35,6 +36,7 @@ class NightlyJob:
     workers: int = 0
     memory_gib: float = 4.0
     cluster: str | None = None
+    limit_minutes: int = 340
 
     @property
     def command(self) -> list[str]:

@@ -72,16 +72,16 @@ def _schedule(job: NightlyJob, pod: dict[str, Any]) -> dict[str, Any]:
         "startingDeadlineSeconds": STARTS_WITHIN_SECONDS,
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 7,
-        "jobTemplate": {"spec": _job(pod)},
+        "jobTemplate": {"spec": _job(job, pod)},
     }
 
 
-def _job(pod: dict[str, Any]) -> dict[str, Any]:
+def _job(job: NightlyJob, pod: dict[str, Any]) -> dict[str, Any]:
     codes = {"containerName": "hexcast", "operator": "In", "values": FAILS_AT_ONCE}
     moved = {"type": "DisruptionTarget", "status": "True"}
     return {
         "backoffLimit": 6,
-        "activeDeadlineSeconds": STARTS_WITHIN_SECONDS,
+        "activeDeadlineSeconds": 60 * job.limit_minutes,
         "podFailurePolicy": {
             "rules": [
                 {"action": "FailJob", "onExitCodes": codes},

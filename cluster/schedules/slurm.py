@@ -37,7 +37,7 @@ def _options(mark: str, job: NightlyJob) -> str:
         "ntasks": 1,
         "cpus-per-task": job.cores,
         "mem": f"{job.memory_mib}M",
-        "time": "06:00:00",
+        "time": job.limit_minutes,
         "dependency": "singleton",
         "output": "/dev/null",  # the script writes a log of its own
     }

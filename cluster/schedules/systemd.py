@@ -12,6 +12,7 @@ def units(job: NightlyJob, user: str) -> dict[str, str]:
     program, *words = job.command
     service = fill(
         "service",
+        limit=job.limit_minutes,
         name=job.name,
         user=user,
         # Its path is taken as it is; variables are put into what follows.

@@ -20,6 +20,7 @@ from distributed import Client, Future
 from numpy.typing import NDArray
 
 from cluster.gpu import device_of
+from cluster.spec import WorkerLostError
 from grids.clock import EPOCH, HOUR
 from pipeline.baselines.recipe import (
     BASELINES,
@@ -124,12 +125,18 @@ def _sample(config: Config, members: tuple[int, ...], incidents: int, past: Past
 
 
 def spread(client: Client, blocks: Sequence[Block]) -> tuple[Future[Block], ...]:
-    """Evenly over the workers: boosting waits for the one that holds the most rows."""
+    """Evenly over the workers: boosting waits for the one that holds the most rows.
+
+    Raises WorkerLostError where one of them leaves meanwhile.
+    """
     workers = sorted(client.nthreads())
-    return tuple(
-        client.scatter(block, workers=[workers[place % len(workers)]], hash=False)
-        for place, block in enumerate(blocks)
-    )
+    try:
+        return tuple(
+            client.scatter(block, workers=[workers[place % len(workers)]], hash=False)
+            for place, block in enumerate(blocks)
+        )
+    except (KeyError, TimeoutError) as fault:  # so Dask tells of it
+        raise WorkerLostError(f"a worker has left while it was sent its share ({fault})") from fault
 
 
 def count_incidents(arrivals: Arrivals, members: tuple[int, ...], since: datetime) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 
 from forecasts.checking import read_manifest
 from forecasts.store import newest_run, run_time
-from pipeline.watch.attempts import Attempt
+from grids.clock import EPOCH
+from pipeline.watch.attempts import Attempt, deciding
 
 METRICS = "metrics.prom"
 _MIB = 2**20
@@ -46,7 +47,7 @@ def families(root: Path, attempts: Sequence[Attempt]) -> Iterator[Family]:
     """All metrics, those without a value included."""
     name = newest_run(root)
     manifest = (read_manifest(root / "runs" / name) if name else None) or {}
-    yield from _of_attempts([each for each in attempts if each.ended])
+    yield from _of_attempts(attempts)
     at = run_time(name).timestamp() if name else None
     yield Family("newest_run_timestamp_seconds", "Reference time of the newest run.", {"": at})
     yield from _of_run(manifest)
@@ -54,8 +55,12 @@ def families(root: Path, attempts: Sequence[Attempt]) -> Iterator[Family]:
     yield from _of_targets(manifest)
 
 
-def _of_attempts(ended: Sequence[Attempt]) -> Iterator[Family]:
-    last = ended[-1] if ended else None
+def _of_attempts(attempts: Sequence[Attempt]) -> Iterator[Family]:
+    ended = [each for each in attempts if each.ended]
+    # One that only met another at work says nothing.
+    now = max((each.ended or each.started for each in attempts), default=EPOCH)
+    last = deciding(attempts, now)
+    last = last if last and last.ended else next(reversed(ended), None)
     good = [each for each in ended if not each.exit_code]
     timed = next((each for each in reversed(good) if each.seconds), None)
     gains = next((each.gains for each in reversed(good) if each.gains), {})

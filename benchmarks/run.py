@@ -152,9 +152,8 @@ def prepare_quick(options: argparse.Namespace, home: Path) -> None:
     """
     simulated, store = home / "simulated", home / "demo"
     if not (store / "feed").exists():
-        command = [str(Path(sys.executable).with_name("hexcast")), "demo"]
-        environment = {**os.environ, "HEXCAST_DEMO": str(simulated)}
-        subprocess.run(command, check=True, cwd=ROOT, env=environment)
+        hexcast = str(Path(sys.executable).with_name("hexcast"))
+        subprocess.run([hexcast, "demo", "--out", str(simulated)], check=True, cwd=ROOT)
         shutil.copytree(simulated / "feed", store / "feed")
     last = json.loads((simulated / "latest.json").read_text())["reference_time"]
     os.environ["HEXCAST_DEMO"] = str(store)

@@ -22,7 +22,7 @@ class NightlyJob:
     clock of ``timezone``. ``environment``: what the configuration takes from variables.
     ``workers``, ``memory_gib``: local workers and the limit of each; no worker: work is done
     elsewhere. ``cluster``: a named cluster that the command is given. ``limit_minutes``: after
-    which a night is ended that has not ended itself.
+    which a night is ended that has not ended itself. ``options``: more words for the command.
     """
 
     name: str
@@ -37,6 +37,7 @@ class NightlyJob:
     memory_gib: float = 4.0
     cluster: str | None = None
     limit_minutes: int = 340
+    options: tuple[str, ...] = ()
 
     @property
     def command(self) -> list[str]:
@@ -46,7 +47,7 @@ class NightlyJob:
     def arguments(self, config: Path) -> list[str]:
         """The words after ``hexcast``, for a configuration at ``config``."""
         named = ["--cluster", self.cluster] if self.cluster else []
-        return ["nightly", str(config), *named]
+        return ["nightly", str(config), *named, *self.options]
 
     @property
     def logs(self) -> Path:

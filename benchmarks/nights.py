@@ -72,10 +72,12 @@ class Nights:
         date = self.first.astimezone(self.config.zone) + day * DAY
         return local_instant(date, self.config.cutoff, self.config.zone)
 
+    def spent(self, day: int) -> dict[str, float]:
+        as_of = self.cutoff(day).isoformat()
+        return spent(hexcast("nightly", str(self.path), "--as-of", as_of))
+
     def run(self, day: int) -> dict[str, Any]:
-        at = self.cutoff(day)
-        cost = spent(hexcast("nightly", str(self.path), "--as-of", at.isoformat()))
-        record = self.manifest(at)
+        cost, record = self.spent(day), self.manifest(self.cutoff(day))
         # A night lets its own peak begin anew with every stage, and notes the largest.
         mib = max(cost["mib"], *map(round, record["peak_mib"].values()))
         return {**cost, "mib": mib, "stages": record["seconds"]}
@@ -124,7 +126,7 @@ def measure(path: Path, first: datetime, warm: int, counts: list[int]) -> dict[s
         assert nights.root.parent == Path(home), "a configuration of another home"
         found["help"] = spent(hexcast("--help"))
         found["warm"] = [nights.run(day) for day in range(1, warm + 1)]
-        found["done"] = [nights.run(warm) for _ in range(3)]
+        found["done"] = [nights.spent(warm) for _ in range(3)]
         print(json.dumps(found), flush=True)
         found["backfill"] = [nights.backfill(1, count) for count in counts]
     return found

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import dask
 from distributed import Client, LocalCluster, Security
 
+from cluster.errors import ClusterUnavailableError
 from cluster.gpu import gpu_count
 from cluster.same import require_same
-from cluster.spec import ENCRYPTED, ClusterSpec, ClusterUnavailableError
+from cluster.spec import ENCRYPTED, ClusterSpec
 
 CLOSING_SECONDS = 30
 _LOG = logging.getLogger(__name__)

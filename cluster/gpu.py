@@ -7,8 +7,8 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from cluster.errors import ClusterUnavailableError
 from cluster.guard import ask
-from cluster.spec import ClusterUnavailableError
 
 if TYPE_CHECKING:
     from distributed import Client

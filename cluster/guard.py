@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cluster.spec import WorkerLostError
+from cluster.errors import WorkerLostError
 
 if TYPE_CHECKING:
     from distributed import Client

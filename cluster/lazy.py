@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from cluster.errors import WorkerLostError
 from cluster.guard import ask
-from cluster.spec import ClusterSpec, WorkerLostError
+from cluster.spec import ClusterSpec
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cluster.errors import ClusterUnavailableError
 from cluster.guard import ask
-from cluster.spec import ClusterUnavailableError
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -12,18 +12,6 @@ ENCRYPTED = ("tls", "wss")
 SCHEMES = ("tcp", "ucx", "ws", *ENCRYPTED)
 
 
-class ClusterUnavailableError(Exception):
-    """No cluster could be reached or started."""
-
-    exit_code = 69
-
-
-class WorkerLostError(Exception):
-    """A worker that the work could not go on without has left."""
-
-    exit_code = 75
-
-
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 

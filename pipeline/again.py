@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from distributed import Client
 
-from cluster.spec import ClusterUnavailableError
+from cluster.errors import ClusterUnavailableError
 from pipeline.plainly import is_of_lost_worker
 
 WAIT_SECONDS = 30  # for a worker, where none is left

@@ -21,6 +21,7 @@ from pipeline.cli_runs import runs, verify
 from pipeline.cli_schedule import schedule
 from pipeline.cli_score import score
 from pipeline.cli_status import status
+from pipeline.cli_submit import submit
 from pipeline.cli_tune import tune
 from pipeline.errors import OF_THE_PROGRAM, exit_code_of
 from pipeline.redact import redact
@@ -39,6 +40,7 @@ app = typer.Typer(
 
 app.add_typer(export, name="export")
 app.command()(nightly)
+app.command()(submit)
 app.command()(status)
 app.command()(backfill)
 app.command()(backtest)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -40,7 +38,13 @@ def schedule(
     Example: hexcast schedule configs/denver.yaml --for systemd --out /tmp/units
     """
     from pipeline.load import clusters_text, load_config
-    from pipeline.scheduling import carried, nightly_job, require_workers, write_schedule
+    from pipeline.scheduling import (
+        carried,
+        nightly_job,
+        require_workers,
+        running_command,
+        write_schedule,
+    )
 
     settings = load_config(config, cluster=cluster)
     text, clusters = config.read_text(encoding="utf-8"), clusters_text(config, cluster)
@@ -53,7 +57,7 @@ def schedule(
     known = carried(text + clusters, scheduler == "kubernetes")
     if known.left:
         typer.echo(f"to be set where the nights run: {', '.join(known.left)}", err=True)
-    job = nightly_job(config, settings, _running(), known.values, cluster)
+    job = nightly_job(config, settings, running_command(), known.values, cluster)
     files = _files(job, scheduler, text, out, user, image)
     if out is not None:
         names = [str(path) for path in write_schedule(files, out)]
@@ -100,11 +104,3 @@ def _printed(files: dict[str, str]) -> str:
     if len(files) == 1:
         return "".join(files.values())
     return "\n".join(f"# {name}\n{text}" for name, text in files.items())
-
-
-def _running() -> Path:
-    """The command that runs, absolute; beside Python where it was started by other means."""
-    found = shutil.which(sys.argv[0])
-    if found and Path(found).name == "hexcast":
-        return Path(found).absolute()
-    return Path(sys.executable).with_name("hexcast")

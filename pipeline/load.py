@@ -16,6 +16,7 @@ from pipeline.paths import expand, nearest
 from pipeline.redact import redact
 
 CLUSTERS = "clusters.yaml"
+SENT: dict[Path, str] = {}  # what files hold that are on the machine that submitted this night
 _EXAMPLES = {"configuration": "configs/demo.yaml", "file of clusters": f"configs/{CLUSTERS}"}
 
 
@@ -67,7 +68,7 @@ def load_config(path: str | Path, out: Path | None = None, cluster: str | None =
 def read_yaml(path: Path, what: str) -> dict[str, Any]:
     """The keys of a YAML file and their values, plain. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         # The loader is a SafeLoader: it makes no object but plain values.
         values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506
     except FileNotFoundError as fault:
@@ -80,6 +81,11 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
     return values
 
 
+def read_text(path: Path) -> str:
+    """A configuration's text. Raises FileNotFoundError."""
+    return SENT[path] if path in SENT else path.read_text(encoding="utf-8")
+
+
 def clusters_text(path: Path, cluster: str | None = None) -> str:
     """What stands in CLUSTERS beside the configuration at ``path``; blank where it is not asked.
 
@@ -88,7 +94,7 @@ def clusters_text(path: Path, cluster: str | None = None) -> str:
     wanted = cluster or read_yaml(path, "configuration").get("cluster")
     if not isinstance(wanted, str) or wanted == "local":
         return ""
-    return path.with_name(CLUSTERS).read_text(encoding="utf-8")
+    return read_text(path.with_name(CLUSTERS))
 
 
 def cluster_values(wanted: object, path: Path) -> object:
@@ -98,7 +104,7 @@ def cluster_values(wanted: object, path: Path) -> object:
     """
     file = path.with_name(CLUSTERS)
     if isinstance(wanted, str):
-        known = {"local": {}} | (read_yaml(file, "file of clusters") if file.exists() else {})
+        known = {"local": {}} | _clusters_in(file)
         if wanted not in known:
             raise ConfigError(f"cluster {wanted!r} is not in {file}{nearest(wanted, known)}")
         wanted = known[wanted] or {}
@@ -110,6 +116,10 @@ def cluster_values(wanted: object, path: Path) -> object:
     except ValueError as fault:
         raise ConfigError(f"{path}: cluster.tls: {fault}") from fault
     return {**wanted, "tls": files}
+
+
+def _clusters_in(file: Path) -> dict[str, Any]:
+    return read_yaml(file, "file of clusters") if file in SENT or file.exists() else {}
 
 
 def parse_config(values: dict[str, Any], path: Path) -> Config:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -46,8 +48,21 @@ def _exists(value: str) -> bool:
         return False
 
 
+def running_command() -> Path:
+    """The command that runs, absolute; beside Python where it was started by other means."""
+    found = shutil.which(sys.argv[0])
+    if found and Path(found).name == "hexcast":
+        return Path(found).absolute()
+    return Path(sys.executable).with_name("hexcast")
+
+
 def nightly_job(
-    path: Path, config: Config, hexcast: Path, environment: Mapping[str, str], cluster: str | None
+    path: Path,
+    config: Config,
+    hexcast: Path,
+    environment: Mapping[str, str],
+    cluster: str | None,
+    options: Sequence[str] = (),
 ) -> NightlyJob:
     """The night of the configuration at ``path``. Raises ConfigError for paths in two lines."""
     for shown in (str(path), str(hexcast), config.output.path, *environment.values()):
@@ -68,6 +83,7 @@ def nightly_job(
         memory_gib=config.cluster.memory_gib,
         cluster=cluster,
         limit_minutes=ceil(60 * config.cluster.limit_hours) + CLOSING_MINUTES,
+        options=tuple(options),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from dask_processes import Processes
 from lived import lived
 
-from cluster.spec import ClusterUnavailableError
+from cluster.errors import ClusterUnavailableError
 from pipeline.errors import BusyError
 from pipeline.log import StageLog
 

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 from chaos_city import NIGHTS, City
 
-from cluster.spec import ClusterUnavailableError
+from cluster.errors import ClusterUnavailableError
 from pipeline.errors import HexcastError
 
 FORK = multiprocessing.get_context("fork")

@@ -8,7 +8,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 import pipeline.again
-from cluster.spec import ClusterUnavailableError, WorkerLostError
+from cluster.errors import ClusterUnavailableError, WorkerLostError
 from pipeline.again import once_more
 
 

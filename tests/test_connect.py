@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 import cluster.connect
 from cluster.connect import connect
+from cluster.errors import ClusterUnavailableError
 from cluster.lazy import LazyCluster
-from cluster.spec import ClusterSpec, ClusterUnavailableError
+from cluster.spec import ClusterSpec
 
 # Which addresses are safe
 

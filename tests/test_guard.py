@@ -11,8 +11,8 @@ from time import monotonic
 import pytest
 from workers import in_process
 
+from cluster.errors import WorkerLostError
 from cluster.guard import TimeLimitError, time_limit, while_there
-from cluster.spec import WorkerLostError
 
 SOON = 0.05 / 3600  # hours
 

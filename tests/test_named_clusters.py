@@ -13,8 +13,9 @@ from dask_processes import make_certificates
 from distributed import Client
 
 from cluster.connect import connect
+from cluster.errors import ClusterUnavailableError
 from cluster.gpu import device_of, own_gpu
-from cluster.spec import ClusterSpec, ClusterUnavailableError
+from cluster.spec import ClusterSpec
 from pipeline.errors import ConfigError
 from pipeline.load import load_config
 

@@ -13,7 +13,8 @@ from dask_processes import Processes, dask_processes, end, make_certificates
 from lived import LOCAL, lived
 
 from cluster.connect import connect
-from cluster.spec import ClusterSpec, ClusterUnavailableError
+from cluster.errors import ClusterUnavailableError
+from cluster.spec import ClusterSpec
 
 
 @pytest.fixture(scope="module")

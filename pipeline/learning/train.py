@@ -19,8 +19,8 @@ import xgboost
 from distributed import Client, Future
 from numpy.typing import NDArray
 
+from cluster.errors import WorkerLostError
 from cluster.gpu import device_of
-from cluster.spec import WorkerLostError
 from grids.clock import EPOCH, HOUR
 from pipeline.baselines.recipe import (
     BASELINES,

@@ -194,16 +194,14 @@ def _issued(
     chunks = (tuple(nights[at : at + CHUNK]) for at in range(0, len(nights), CHUNK))
     blocks = blocks_of(known.city, known.arrivals, chunks)
     names = try_names(plan.runs[0].config.grid, known.info.grid)
-    shared = known.city, known.info, names
-    city, info, named = client.scatter([*shared], hash=False)
 
-    def submit(block: Block) -> Any:
+    def submit(block: Block, *shared: Any) -> Any:
         serving = [made.get(night) for night in block.nights]
         sent = client.scatter((block, serving), hash=False)
-        return client.submit(issue_block, city, info, named, sent, plan.runs[0], pure=False)
+        return client.submit(issue_block, *shared, sent, plan.runs[0], pure=False)
 
     wanted = (block for block in blocks if any(night in made for night in block.nights))
-    yield from few_at_once(client, wanted, submit)
+    yield from few_at_once(client, wanted, submit, (known.city, known.info, names))
 
 
 def issue_block(

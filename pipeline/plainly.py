@@ -6,11 +6,11 @@ The libraries below report the same fault in many types, some with nothing but i
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cluster.errors import is_of_lost_worker
 from pipeline.errors import BusyError, ConfigError, DataError, HexcastError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -18,18 +18,6 @@ _CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL_TEXT = ("no space left on device", "disk is full", "quota exceeded")
 _CLOSED_TEXT = ("permission denied", "read-only file system", "readonly database")
 _DAMAGED_TEXT = ("database disk image is malformed", "file is not a database")
-_LOST_TEXT = r"memory|alloc|connection|socket|tracker|peer|timeout|allreduce|broken pipe"
-_LOST = {
-    "KilledWorker": "distributed",
-    "CommClosedError": "distributed",
-    "FutureCancelledError": "distributed",
-    "FuturesCancelledError": "distributed",
-    "P2PShuffleError": "distributed",
-    "P2PConsistencyError": "distributed",
-    "CancelledError": "concurrent",
-    "XGBoostError": "xgboost",
-    "WorkerLostError": "cluster",
-}
 
 
 @contextmanager
@@ -71,11 +59,3 @@ def explain(fault: BaseException, root: str) -> HexcastError | None:
             "again, give workers more memory (cluster.memory_gib)"
         )
     return None
-
-
-def is_of_lost_worker(fault: BaseException) -> bool:
-    """Whether it was a worker, or the way to one, that failed, and not the work."""
-    kind = type(fault)
-    if kind.__module__.split(".")[0] != _LOST.get(kind.__name__):
-        return False
-    return kind.__name__ != "XGBoostError" or bool(re.search(_LOST_TEXT, str(fault).lower()))

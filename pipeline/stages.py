@@ -68,7 +68,7 @@ def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> 
     """The state at the cutoff; cube and state move forward with it, and never back."""
     silver, cutoff = job.store.silver, job.cutoff
     if info.watermark is None:
-        from pipeline.again import once_more  # Dask takes seconds to load; most nights need none
+        from cluster.again import once_more  # Dask takes seconds to load; most nights need none
         from pipeline.building import build
 
         what = repository, silver, spec, cutoff, job.cluster
@@ -85,7 +85,7 @@ def _bring_up_to(job: Job, info: CubeInfo, spec: StateSpec, repository: Any) -> 
 
 def _models(job: Job, info: CubeInfo, city: City, state: State) -> list[Model]:
     def make(missing: list[str]) -> list[Model]:
-        from pipeline.again import once_more  # likewise
+        from cluster.again import once_more  # likewise
         from pipeline.learning.train import train
 
         known = read_arrivals(job.store.silver, info.grid, info.categories, job.cutoff)

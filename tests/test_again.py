@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from distributed import Client, LocalCluster
 
-import pipeline.again
+import cluster.again
+from cluster.again import once_more
 from cluster.errors import ClusterUnavailableError, WorkerLostError
-from pipeline.again import once_more
 
 
 def failing(*faults: Exception) -> Callable[[], int]:
@@ -48,7 +48,7 @@ def test_another_fault_is_none_of_a_workers(client: Client) -> None:
 
 
 def test_without_any_worker_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.again, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(cluster.again, "WAIT_SECONDS", 0.1)
     with (
         LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as empty,
         Client(empty) as client,

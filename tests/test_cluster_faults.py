@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ import pytest
 from breaking import AFTER, outcome
 from chaos import contents, difference
 from dask_processes import Processes, dask_processes, end
-from lived import LOCAL, lived
+from lived import LOCAL, NIGHT, NOW, lived
 from networks import GATEWAY, Host, network, unavailable
+
+from cluster.spec import ClusterSpec
+from pipeline.backfill import run_backfill
 
 CUT_SECONDS = 30
 
@@ -79,6 +83,26 @@ def test_the_night_or_the_next_one_ends_right(
     if fault in RIGHT and stage != "ingest":
         assert ended == "right"
     assert difference(contents(lived(tmp_path, LOCAL)), undisturbed) == ""
+
+
+@pytest.mark.faults
+def test_a_backfill_goes_on_without_a_worker(tmp_path: Path) -> None:
+    first, last = (NIGHT - timedelta(days=days) for days in (16, 1))
+    killed = list[str]()
+    with dask_processes(tmp_path / "processes", 3) as processes:
+
+        def say(line: str) -> None:
+            if "last chunk" in line and not killed:
+                kill_a_worker(processes)
+                killed.append(line)
+
+        cities = [lived(tmp_path / name, LOCAL) for name in ("there", "here")]
+        there, here = (city.config for city in cities)
+        there = there.model_copy(update={"cluster": ClusterSpec(**processes.spec)})
+        for config in (there, here):
+            run_backfill(config, first.date(), last.date(), NOW, "missing", say)
+    assert killed
+    assert difference(*map(contents, cities)) == ""
 
 
 @pytest.mark.faults

@@ -128,17 +128,13 @@ def _work(
     # digits, and what is resumed must be what was never stopped.
     blocks = blocks_of(known.city, known.arrivals, period.chunks)
     missing = (block for block in blocks if not folder.has_unit(block.nights))
-    # Without a hash for a name: a name that is used again, while its last use is being let go of,
-    # would be let go of, too.
-    city, made, parts = (
-        client.scatter(each, hash=False) for each in (known.city, rivals, districts)
-    )
 
-    def submit(block: Block) -> Any:
+    def submit(block: Block, city: Any, made: Any, parts: Any) -> Any:
         sent = client.scatter(block, hash=False)
         return client.submit(tally_block, city, sent, made, known.members, parts, pure=False)
 
-    for block, unit in few_at_once(client, missing, submit):
+    shared = known.city, rivals, districts
+    for block, unit in few_at_once(client, missing, submit, shared):
         yield block.nights, unit
 
 

@@ -28,7 +28,7 @@ def train_at(
     ``districts``: (cell,) index of each cell's district. ``require``: raises where the state at the
     cutoff holds too little, given when the data begin.
     """
-    from pipeline.again import once_more  # Dask takes seconds to load
+    from cluster.again import once_more  # Dask takes seconds to load
     from pipeline.learning.train import train
 
     spec, then = known.city.spec, known.at(cutoff).arrivals

@@ -12,8 +12,7 @@ from typing import TypeVar
 
 from distributed import Client
 
-from cluster.errors import ClusterUnavailableError
-from pipeline.plainly import is_of_lost_worker
+from cluster.errors import ClusterUnavailableError, is_of_lost_worker
 
 WAIT_SECONDS = 30  # for a worker, where none is left
 Result = TypeVar("Result")
@@ -32,10 +31,18 @@ def once_more(client: Client, work: Callable[[], Result]) -> Result:
     except Exception as fault:
         if not is_of_lost_worker(fault):
             raise
-        reason = " ".join(str(fault).split())[:200]
-        _LOG.warning("a worker was lost (%s): once more, without it", reason)
+        go_on_without(client, fault)
+    return work()
+
+
+def go_on_without(client: Client, fault: Exception) -> None:
+    """Tell which worker was lost, and wait for one if none is left.
+
+    Raises ClusterUnavailableError where none comes.
+    """
+    reason = " ".join(str(fault).split())[:200]
+    _LOG.warning("a worker was lost (%s): once more, without it", reason)
     try:
         client.wait_for_workers(1, timeout=WAIT_SECONDS)
-    except OSError as fault:  # in vain, or the scheduler has ended, too
-        raise ClusterUnavailableError(f"no worker is left: run again ({fault})") from fault
-    return work()
+    except OSError as gone:  # in vain, or the scheduler has ended, too
+        raise ClusterUnavailableError(f"no worker is left: run again ({gone})") from gone

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,10 @@ def can_profile() -> bool:
 
 @contextmanager
 def profiled(path: Path, client: Client) -> Iterator[None]:
-    """The block's report at ``path``, HTML that needs no network; without one nothing fails."""
+    """The block's report at ``path``, HTML that needs no network; without one nothing fails.
+
+    Where that is there, of another cluster of the same work, beside it, with a number.
+    """
     from distributed import performance_report
 
     report = performance_report(filename=str(path), mode="inline")
@@ -33,6 +37,12 @@ def profiled(path: Path, client: Client) -> Iterator[None]:
             yield
         finally:
             try:
+                report.filename = str(_free(path))
                 report.__exit__(None, None, None)
             except Exception as fault:  # noqa: BLE001 -- the work is done, and its fault another
                 _LOG.warning("no profile at %s: %s: %s", path, type(fault).__name__, fault)
+
+
+def _free(path: Path) -> Path:
+    beside = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return path if not path.exists() else next(each for each in beside if not each.exists())

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from cluster.spec import ClusterSpec
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.paths import expand, nearest
@@ -102,20 +103,32 @@ def cluster_values(wanted: object, path: Path) -> object:
 
     ``wanted``: its keys, or a name in CLUSTERS beside the configuration at ``path``.
     """
+    if not isinstance(wanted, str):
+        return _with_files(wanted, path, "cluster.tls")
     file = path.with_name(CLUSTERS)
-    if isinstance(wanted, str):
-        known = {"local": {}} | _clusters_in(file)
-        if wanted not in known:
-            raise ConfigError(f"cluster {wanted!r} is not in {file}{nearest(wanted, known)}")
-        wanted = known[wanted] or {}
-    tls = wanted.get("tls") if isinstance(wanted, dict) else None
-    if not isinstance(wanted, dict) or not isinstance(tls, dict):
-        return wanted
+    known = {"local": {}} | _clusters_in(file)
+    if wanted not in known:
+        raise ConfigError(f"cluster {wanted!r} is not in {file}{nearest(wanted, known)}")
+    values = _with_files(known[wanted] or {}, file, f"{wanted}.tls")
+    try:
+        ClusterSpec.model_validate(values)
+    except ValidationError as fault:
+        lines = [_explain({**error, "loc": ("cluster", *error["loc"])}) for error in fault.errors()]
+        text = "\n".join(f"{file}: {wanted}{line.removeprefix('cluster')}" for line in lines)
+        raise ConfigError(text) from None
+    return values
+
+
+def _with_files(values: object, path: Path, key: str) -> object:
+    """A cluster's keys, with the paths of its certificates counted from the folder of ``path``."""
+    tls = values.get("tls") if isinstance(values, dict) else None
+    if not isinstance(values, dict) or not isinstance(tls, dict):
+        return values
     try:
         files = {name: expand(str(each), path.absolute().parent) for name, each in tls.items()}
     except ValueError as fault:
-        raise ConfigError(f"{path}: cluster.tls: {fault}") from fault
-    return {**wanted, "tls": files}
+        raise ConfigError(f"{path}: {key}: {fault}") from fault
+    return {**values, "tls": files}
 
 
 def _clusters_in(file: Path) -> dict[str, Any]:

@@ -67,6 +67,25 @@ def test_a_name_without_a_file_is_said(tmp_path: Path) -> None:
         load_config(city(tmp_path), cluster="office")
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"wrkers": 3}, r"clusters\.yaml: office\.wrkers: unknown key; did you mean workers\?"),
+        ({"workers": -3}, r"clusters\.yaml: office\.workers: .* \(found -3\)"),
+        (
+            {"kind": "address"},
+            r"clusters\.yaml: office: kind: address needs the scheduler's address",
+        ),
+        ({"tls": {"ca": "${NOT_THERE}"}}, r"clusters\.yaml: office\.tls: .*has no NOT_THERE"),
+    ],
+)
+def test_a_fault_of_a_named_cluster_is_told_as_its_own(
+    tmp_path: Path, keys: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_config(city(tmp_path, {"office": keys}), cluster="office")
+
+
 def test_certificates_lie_where_the_file_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

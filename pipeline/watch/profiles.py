@@ -13,7 +13,7 @@ PROFILES = "profiles"
 
 
 def profile_path(config: Config, name: str) -> Path:
-    """Where the report of that name goes, of which an older one is deleted.
+    """Where the report of that name goes, of which older ones are deleted.
 
     Raises ConfigError where bokeh, which draws it, is missing.
     """
@@ -23,7 +23,8 @@ def profile_path(config: Config, name: str) -> Path:
         )
     path = Path(config.output.path) / PROFILES / f"{name}.html"
     with plainly(config.output.path):
-        path.unlink(missing_ok=True)
+        for old in path.parent.glob(f"{name}*.html"):
+            old.unlink(missing_ok=True)
     return path
 
 

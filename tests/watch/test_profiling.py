@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from distributed import Client
+from distributed import Client, performance_report
 
 from cluster.profiling import can_profile, profiled
 
@@ -24,6 +24,19 @@ def test_a_report_that_cannot_be_made_fails_nothing(
     with caplog.at_level(logging.WARNING), profiled(tmp_path / "a" / "night.html", client):
         assert client.submit(pow, 2, 10).result() == 1024
     assert caplog.messages == [f"no profile at {tmp_path}/a/night.html: OSError: the disk is full"]
+
+
+def test_two_clusters_of_the_same_work_have_a_report_each(
+    tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(report: performance_report, *_: object) -> None:
+        Path(report.filename).touch()
+
+    monkeypatch.setattr("distributed.performance_report.__exit__", write)
+    path = tmp_path / "night.html"
+    with profiled(path, client), profiled(path, client):
+        pass
+    assert {each.name for each in tmp_path.iterdir()} == {"night.html", "night-2.html"}
 
 
 @pytest.mark.skipif(not can_profile(), reason="bokeh is not installed")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import gammaincinv, pdtr, pdtrc
 
 from forecasts.bootstrap import BLOCK_NIGHTS, interval
 
@@ -72,8 +72,9 @@ def reliability(
 
 def _exact(expected: Floats, observed: Floats, tail: float) -> tuple[Floats, Floats]:
     """Ends of expected over the mean of a Poisson law of which ``observed`` were drawn."""
-    fewest = np.where(observed > 0, stats.chi2.ppf(tail, np.maximum(2 * observed, 1)) / 2, 0.0)
-    most = stats.chi2.ppf(1 - tail, 2 * (observed + 1)) / 2
+    # Half of chi-squared's: scipy.stats, which has it by name, takes a third of a second to load.
+    fewest = np.where(observed > 0, gammaincinv(np.maximum(observed, 0.5), tail), 0.0)
+    most = gammaincinv(observed + 1, 1 - tail)
     with np.errstate(divide="ignore", invalid="ignore"):
         longest = np.where(expected > 0, expected / fewest, np.nan)
         return np.asarray(expected / most), np.asarray(longest)
@@ -108,5 +109,5 @@ def number_test(expected: float, observed: int) -> tuple[float, float]:
     """
     if expected < 0 or observed < 0:
         raise ValueError(f"number test of {expected}, {observed}: neither is negative")
-    law = stats.poisson(expected)
-    return float(law.sf(observed - 1)), float(law.cdf(observed))
+    at_least = float(pdtrc(observed - 1, expected)) if observed else 1.0
+    return at_least, float(pdtr(observed, expected))

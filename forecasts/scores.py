@@ -19,7 +19,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, kl_div, xlogy
-from scipy.stats import rankdata
 
 from forecasts.ranking import hotspot_count, hottest, positions
 
@@ -113,6 +112,7 @@ def auc(expected: ArrayLike, counts: ArrayLike) -> float:
 
     Pooled over cells and hours, so mostly a measure of place; ties count half (Mann-Whitney).
     """
+
     m, n = _pair(expected, counts)
     hit = n > 0
     hits, misses = int(hit.sum()), int((~hit).sum())
@@ -136,6 +136,8 @@ def pairs_within_cells(expected: ArrayLike, counts: ArrayLike) -> tuple[float, i
 
     Equal ones count half. What is left of a forecast where only these sums are kept.
     """
+    from scipy.stats import rankdata  # a third of a second to load, which no night needs
+
     m, n = _pair(expected, counts)
     hit = n > 0
     hits, misses = hit.sum(axis=1), (~hit).sum(axis=1)

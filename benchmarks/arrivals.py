@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 
 from grids.clock import EPOCH, HOUR, reference_hour
@@ -58,15 +59,20 @@ class Work:
 
 
 def city(config: Config, folder: Path) -> Work:
-    """The arrivals of a city's silver, ordered by when they became known."""
+    """The arrivals of a city's silver as first reported, ordered by when they became known.
+
+    Without later revisions of the same incident, which other ways do not tell from more incidents.
+    """
     store = Store(config.output.path)
     rows = DeltaTable(store.silver).to_pyarrow_dataset().to_table(columns=COLUMNS)
     rows = rows.sort_by("known_at")
+    until = EPOCH + reference_hour(rows["known_at"][-1].as_py()) * HOUR
+    first = pc.and_(pc.equal(rows["revision"], 0), pc.invert(rows["retracted"]))
+    rows = rows.filter(pc.and_(first, pc.less_equal(rows["known_at"], pa.scalar(until))))
     table = _written(folder, (rows.slice(at, BATCH) for at in range(0, len(rows), BATCH)))
     info = read_info(open_repository(store.cube).readonly_session(BRANCH).store)
     spec = StateSpec(len(info.grid), len(info.categories), info.hours.start, config.zone)
-    last = rows["known_at"][-1].as_py()
-    return Work(table, info, spec, EPOCH + reference_hour(last) * HOUR)
+    return Work(table, info, spec, until)
 
 
 def made_up(cells: int, incidents: int, years: int, folder: Path) -> Work:

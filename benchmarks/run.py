@@ -146,9 +146,9 @@ def found_so_far(home: Path) -> dict[str, dict[str, Any]]:
 
 
 def prepare_quick(options: argparse.Namespace, home: Path) -> None:
-    """The demo city's feed, simulated where it is not there, and a night five weeks before its end.
+    """The demo city's feed, simulated where it is not there, and a night six weeks before its end.
 
-    So nights after it have something to take in.
+    So nights after it have something to take in, and peers get nights without a change of clocks.
     """
     simulated, store = home / "simulated", home / "demo"
     if not (store / "feed").exists():
@@ -158,7 +158,7 @@ def prepare_quick(options: argparse.Namespace, home: Path) -> None:
     last = json.loads((simulated / "latest.json").read_text())["reference_time"]
     os.environ["HEXCAST_DEMO"] = str(store)
     options.config = "configs/demo.yaml"
-    options.as_of = (datetime.fromisoformat(last) - timedelta(weeks=5)).isoformat()
+    options.as_of = (datetime.fromisoformat(last) - timedelta(weeks=6)).isoformat()
     options.made_up = ["2000x1"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -22,6 +23,8 @@ from dask_processes import make_certificates
 from lived import LOCAL, MODEL, NIGHT, Lived
 from slurm_daemons import CORES, absent, slurm, until
 
+from cluster.schedules.job import NightlyJob
+from cluster.schedules.slurm import batch
 from cluster.spec import ClusterSpec, ClusterUnavailableError
 from cluster.submit.slurm import run
 from pipeline.load import load_config
@@ -89,14 +92,16 @@ def city(folder: Path, **changes: Any) -> Path:
     return small_file(folder, Small().rows(), **values)
 
 
-def submitted(path: Path, heard: Callable[[str, str], None], **changes: Any) -> int:
-    config = load_config(path)
+def job_of(path: Path) -> NightlyJob:
     program = path.with_name("hexcast")
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m pipeline.cli "$@"\n')
     program.chmod(0o755)
-    job = nightly_job(path, config, program, {}, None)
-    spec = ClusterSpec(**(config.cluster.model_dump() | changes))
-    return run(replace(job, options=AS_OF), spec, heard)
+    return replace(nightly_job(path, load_config(path), program, {}, None), options=AS_OF)
+
+
+def submitted(path: Path, heard: Callable[[str, str], None], **changes: Any) -> int:
+    spec = ClusterSpec(**(load_config(path).cluster.model_dump() | changes))
+    return run(job_of(path), spec, heard)
 
 
 def left(folder: Path) -> list[str]:
@@ -118,6 +123,16 @@ def test_a_job_s_night_is_the_night_on_this_machine(tmp_path: Path) -> None:
     assert "is submitted" in heard.lines[0][1]
     assert "ERROR" not in heard.of("err")
     assert left(there.parent) == []
+    schedule(there)
+    assert "is done already" in (there.parent / "store" / "logs" / "nightly.log").read_text()
+
+
+def schedule(path: Path) -> None:
+    """As scrontab would start it, to its end."""
+    for name, text in batch(job_of(path), ClusterSpec(**HPC), path.parent).items():
+        path.with_name(name).write_text(text)
+    command = ["sbatch", "--wait", str(path.with_name("hexcast-small.sbatch"))]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 
 def test_a_night_s_own_exit_code_comes_through(tmp_path: Path) -> None:
@@ -158,14 +173,20 @@ def test_a_job_that_is_interrupted_is_cancelled(tmp_path: Path) -> None:
 
 
 def test_a_night_goes_on_without_a_worker(tmp_path: Path) -> None:
-    path, heard = city(tmp_path), Heard()
+    """And encrypted, as between nodes."""
+    make_certificates(tmp_path, "127.0.0.1")
+    tls = {name: str(tmp_path / f"{name}.pem") for name in ("ca", "cert", "key")}
+    path, heard, addresses = city(tmp_path, cluster=HPC | {"tls": tls}), Heard(), list[str]()
 
     def at_work(stream: str, line: str) -> None:
         heard(stream, line)
         if '"stage": "cube"' in line:
+            (meeting,) = (tmp_path / "store").glob(".ranks-*")
+            addresses.append(json.loads(meeting.read_text())["address"])
             ranks(3)[0].kill()
 
     assert submitted(path, at_work) == 0, heard.of("err")
+    assert addresses[0].startswith("tls://127.0.0.1:")
     assert "layers as of" in heard.of("out")
 
 
@@ -180,15 +201,6 @@ def test_a_night_that_is_killed_leaves_no_rank(tmp_path: Path) -> None:
     assert submitted(path, at_work) == 75
     assert "killed by signal 9" in heard.of("err")
     assert left(tmp_path) == []
-
-
-def test_ranks_speak_tls(tmp_path: Path) -> None:
-    """As between nodes: without certificates of the same authority no worker is heard."""
-    make_certificates(tmp_path, "127.0.0.1")
-    tls = {name: str(tmp_path / f"{name}.pem") for name in ("ca", "cert", "key")}
-    path, heard = city(tmp_path, cluster=HPC | {"tls": tls}), Heard()
-    assert submitted(path, heard) == 0, heard.of("err")
-    assert "ERROR" not in heard.of("err")
 
 
 def test_what_slurm_does_not_take_is_said(tmp_path: Path) -> None:

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 BESIDE_WORKERS = 2  # Dask's scheduler, and the night
 SCHEDULER_GIB = 1
 # Follow from other keys of the cluster, or from how a night is started and watched.
-OURS = ("array", "dependency", "error", "job-name", "mem", "ntasks", "output", "time", "wrap")
+OURS = (
+    "array", "dependency", "error", "job-name", "mem", "ntasks", "ntasks-per-node", "output",
+    "time", "wrap",
+)  # fmt: skip
 Options = Mapping[str, bool | int | str]
 
 
 @dataclass(frozen=True)
 class Allocation:
-    """``tasks`` over ``nodes``, ``mib`` of memory on each of them."""
+    """``tasks`` over ``nodes``; no more than ``on_each`` of them, which has ``mib`` of memory."""
 
     tasks: int
     nodes: int
+    on_each: int
     mib: int
 
     @classmethod
@@ -29,8 +33,9 @@ class Allocation:
         two tasks that share one are bound to a core in ways that differ from site to site.
         """
         tasks, nodes = workers + BESIDE_WORKERS, int(options.get("nodes", 1))
-        on_each = min(workers, -(-tasks // nodes))
-        return cls(tasks, nodes, int((on_each * memory_gib + beside_gib + SCHEDULER_GIB) * 1024))
+        on_each = -(-tasks // nodes)
+        gib = min(workers, on_each) * memory_gib + beside_gib + SCHEDULER_GIB
+        return cls(tasks, nodes, on_each, int(gib * 1024))
 
 
 def check_options(options: Options) -> None:

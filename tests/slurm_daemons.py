@@ -1,4 +1,4 @@
-"""Debian's SLURM as a cluster of this one machine, with more cores than it has."""
+"""Debian's SLURM on this one machine, as two nodes with more cores than it has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from time import monotonic, sleep
 import psutil
 
 START_SECONDS = 30
-CORES = 8
+NODES = ("one", "two")
+CORES = 8  # of each
 TOOLS = ("munged", "slurmctld", "slurmd", "srun", "sbatch")
 
 
@@ -31,14 +32,13 @@ def absent() -> str:
 
 @contextmanager
 def slurm(folder: Path) -> Iterator[Path]:
-    """Controller and node; its configuration file. All of it ends with the block."""
+    """Controller and nodes; the configuration file. All of it ends with the block."""
     folder.mkdir()
     key = folder / "munge.key"
     key.write_bytes(secrets.token_bytes(128))
     key.chmod(0o600)
     conf = folder / "slurm.conf"
     conf.write_text(_configuration(folder))
-    host = socket.gethostname()
     commands = {
         "munged": [
             "--foreground", "--force", f"--socket={folder}/munge.sock", f"--key-file={key}",
@@ -46,21 +46,23 @@ def slurm(folder: Path) -> Iterator[Path]:
             f"--seed-file={folder}/munge.seed",
         ],
         "slurmctld": ["-D", "-f", str(conf)],
-        "slurmd": ["-D", "-f", str(conf), "-N", host],
+        **{f"slurmd {node}": ["-D", "-f", str(conf), "-N", node] for node in NODES},
     }  # fmt: skip
     environment = os.environ | {"SLURM_CONF": str(conf)}
     with ExitStack() as stack:
         for name, options in commands.items():
-            stack.enter_context(_daemon([name, *options], folder / f"{name}.log", environment))
+            stack.enter_context(
+                _daemon([name.split()[0], *options], folder / f"{name}.log", environment)
+            )
             if name == "munged":
                 until((folder / "munge.sock").exists, "munged")
-        idle = ["sinfo", "--noheader", "--format=%T"]
+        idle = ["sinfo", "--noheader", "--Node", "--format=%T"]
         until(
             lambda: (
-                subprocess.run(idle, env=environment, capture_output=True, text=True).stdout.strip()
-                == "idle"
+                subprocess.run(idle, env=environment, capture_output=True, text=True).stdout.split()
+                == ["idle"] * len(NODES)
             ),
-            f"SLURM's node, see {folder}",
+            f"SLURM's nodes, see {folder}",
         )
         yield conf
 
@@ -94,30 +96,36 @@ def until(happened: Callable[[], object], what: str, seconds: float = START_SECO
         sleep(0.1)
 
 
-def _ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        for each in (one, other):
+def _ports(count: int) -> list[int]:
+    """Of this machine, free by now."""
+    with ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in taken:
             each.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
+        return [each.getsockname()[1] for each in taken]
 
 
 def _configuration(folder: Path) -> str:
-    host, (controller, node) = socket.gethostname(), _ports()
-    for name in ("state", "spool"):
+    host, (controller, *ports) = socket.gethostname(), _ports(1 + len(NODES))
+    for name in ("state", *(f"spool-{node}" for node in NODES)):
         (folder / name).mkdir()
+    nodes = "\n".join(
+        f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={CORES} "
+        "RealMemory=32768 State=UNKNOWN"
+        for node, port in zip(NODES, ports, strict=True)
+    )
     return f"""
 ClusterName=hexcast
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller}
-SlurmdPort={node}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.sock
 CredType=cred/munge
 SlurmUser=root
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -128,6 +136,6 @@ SlurmdParameters=config_overrides
 MpiDefault=none
 KillWait=5
 ReturnToService=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs={CORES} RealMemory=32768 State=UNKNOWN
+{nodes}
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """

@@ -70,11 +70,11 @@ def test_nodes_talk_encrypted_or_with_a_word(allowed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "mib"),
-    [(1, (6 * 8 + 4 + 1) * 1024), (2, (4 * 8 + 5) * 1024), (4, (2 * 8 + 5) * 1024)],
+    ("nodes", "on_each", "mib"),
+    [(1, 8, (6 * 8 + 4 + 1) * 1024), (2, 4, (4 * 8 + 5) * 1024), (3, 3, (3 * 8 + 5) * 1024)],
 )
-def test_a_node_has_memory_for_its_workers_and_the_night(nodes: int, mib: int) -> None:
-    assert Allocation.of(6, 8.0, 4.0, {"nodes": nodes}) == Allocation(8, nodes, mib)
+def test_a_node_has_memory_for_its_workers(nodes: int, on_each: int, mib: int) -> None:
+    assert Allocation.of(6, 8.0, 4.0, {"nodes": nodes}) == Allocation(8, nodes, on_each, mib)
 
 
 @pytest.fixture
@@ -105,6 +105,7 @@ def test_the_script_asks_for_what_the_site_wants(job: NightlyJob) -> None:
         "#SBATCH --job-name=hexcast-small",
         "#SBATCH --nodes=2",
         "#SBATCH --ntasks=8",
+        "#SBATCH --ntasks-per-node=4",
         "#SBATCH --cpus-per-task=2",
         "#SBATCH --mem=21504M",
         "#SBATCH --time=340",
@@ -297,6 +298,23 @@ def test_a_scheduler_that_does_not_come_is_said(
         connect(spec),
     ):
         pass
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_without_its_library_the_extra_is_named(
+    tmp_path: Path, rank: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cluster.runner", None)
+    with pytest.raises(ClusterUnavailableError, match=r"pip install hexcast\[slurm\]"):
+        take_part(Step("12.0.0", rank, 4, 1), ClusterSpec(kind="slurm", workers=2), tmp_path)
+
+
+def test_a_worker_without_a_scheduler_ends(tmp_path: Path) -> None:
+    """The night says why."""
+    spec = ClusterSpec(kind="slurm", workers=2, timeout_seconds=0.3)
+    with pytest.raises(SystemExit) as ended:
+        take_part(Step("12.0.0", 2, 4, 1), spec, tmp_path)
+    assert ended.value.code == 0
 
 
 def test_half_a_meeting_is_not_read(tmp_path: Path) -> None:

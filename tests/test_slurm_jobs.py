@@ -21,7 +21,7 @@ from chaos import contents, difference
 from cities import Small, small_file
 from dask_processes import make_certificates
 from lived import LOCAL, MODEL, NIGHT, Lived
-from slurm_daemons import CORES, absent, slurm, until
+from slurm_daemons import CORES, NODES, absent, slurm, until
 
 from cluster.schedules.job import NightlyJob
 from cluster.schedules.slurm import batch
@@ -173,10 +173,11 @@ def test_a_job_that_is_interrupted_is_cancelled(tmp_path: Path) -> None:
 
 
 def test_a_night_goes_on_without_a_worker(tmp_path: Path) -> None:
-    """And encrypted, as between nodes."""
+    """And encrypted, since it has two nodes."""
     make_certificates(tmp_path, "127.0.0.1")
     tls = {name: str(tmp_path / f"{name}.pem") for name in ("ca", "cert", "key")}
-    path, heard, addresses = city(tmp_path, cluster=HPC | {"tls": tls}), Heard(), list[str]()
+    path = city(tmp_path, cluster=HPC | {"tls": tls, "options": {"nodes": 2}})
+    heard, addresses = Heard(), list[str]()
 
     def at_work(stream: str, line: str) -> None:
         heard(stream, line)
@@ -186,7 +187,9 @@ def test_a_night_goes_on_without_a_worker(tmp_path: Path) -> None:
             ranks(3)[0].kill()
 
     assert submitted(path, at_work) == 0, heard.of("err")
-    assert addresses[0].startswith("tls://127.0.0.1:")
+    assert addresses[0].startswith("tls://")
+    assert not addresses[0].startswith("tls://127.0.0.1:")
+    assert f"runs on {','.join(NODES)}" in heard.of("err")
     assert "layers as of" in heard.of("out")
 
 

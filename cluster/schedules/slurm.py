@@ -54,9 +54,11 @@ def _run(job: NightlyJob, spec: ClusterSpec) -> str:
 
 def _options(mark: str, job: NightlyJob, spec: ClusterSpec) -> str:
     options: dict[str, object] = {"job-name": f"hexcast-{job.name}", "nodes": 1}
+    shape: dict[str, object]
     if spec.kind == "slurm":
         asked = Allocation.of(spec.workers, spec.memory_gib, DRIVER_GIB, spec.options)
-        shape = {"ntasks": asked.tasks, "cpus-per-task": 1, "mem": f"{asked.mib}M"}
+        shape = {"ntasks": asked.tasks, "ntasks-per-node": asked.on_each}
+        shape |= {"cpus-per-task": 1, "mem": f"{asked.mib}M"}
     else:  # one process, with the workers that it starts
         shape = {"ntasks": 1, "cpus-per-task": job.cores, "mem": f"{job.memory_mib}M"}
     options |= shape | {"time": job.limit_minutes, "dependency": "singleton", **spec.options}

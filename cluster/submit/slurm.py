@@ -18,7 +18,8 @@ from cluster.spec import ClusterSpec, ClusterUnavailableError
 from cluster.submit.follow import Follower
 from cluster.submit.state import JobState, job_state
 
-LOOK_SECONDS = 2.0  # between two questions to the controller
+LOOK_SECONDS = 1.0  # between two looks at what the night says
+LONGEST_SECONDS = 15.0  # between two questions to the controller
 CANCEL_SECONDS = 90.0  # SLURM itself waits half a minute before it kills
 SUBMIT_SECONDS = 120.0
 UNANSWERED_SECONDS = 300.0  # a controller may be restarted
@@ -103,27 +104,41 @@ def _submit(script: str, folder: Path) -> str:
 def _watched(number: str, spec: ClusterSpec, follower: Follower) -> JobState | None:
     """The state in which the job ended; None where it did not even start in time."""
     follower.say(f"job {number} is submitted to SLURM")
-    said, began = "", monotonic()
-    answered = began
-    while True:
-        state, now = job_state(number), monotonic()
+    said, until = "", monotonic() + spec.limit_hours * 3600
+    for state in _states(number, max(spec.timeout_seconds, UNANSWERED_SECONDS)):
         follower.look()
-        if state is None and now - answered > max(spec.timeout_seconds, UNANSWERED_SECONDS):
+        if state is None:
+            continue
+        if state.line != said:
+            said = state.line
+            follower.say(f"job {number} {said}")
+        if state.ended:
+            follower.finish()
+            return state
+        if state.name == "PENDING" and monotonic() > until:
+            break
+    _cancel(number)
+    return None
+
+
+def _states(number: str, patience: float) -> Iterator[JobState | None]:
+    """What SLURM says of the job, asked less and less often; None in between, for ever.
+
+    Raises ClusterUnavailableError where it has not answered for so many seconds.
+    """
+    pause, asked, answered = LOOK_SECONDS, 0.0, monotonic()
+    while True:
+        state = None
+        if monotonic() >= asked + pause:
+            state, asked = job_state(number), monotonic()
+            pause = min(1.2 * pause, LONGEST_SECONDS)
+            answered = answered if state is None else asked
+        if monotonic() - answered > patience:
             raise ClusterUnavailableError(
-                f"SLURM has not answered for {now - answered:.0f} s what became of job {number}: "
-                "run again when it does"
+                f"SLURM has not answered for {patience:g} s what became of job {number}: run again "
+                "when it does"
             )
-        if state is not None:
-            answered = now
-            if state.line != said:
-                said = state.line
-                follower.say(f"job {number} {said}")
-            if state.ended:
-                follower.finish()
-                return state
-            if state.name == "PENDING" and now - began > spec.limit_hours * 3600:
-                _cancel(number)
-                return None
+        yield state
         sleep(LOOK_SECONDS)
 
 
@@ -156,7 +171,10 @@ def _cancel(number: str) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise SystemExit in the block, as Ctrl-C raises KeyboardInterrupt."""
+    """SIGTERM and SIGHUP raise SystemExit in the block, as Ctrl-C raises KeyboardInterrupt.
+
+    One that is ignored, as under nohup, stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -164,7 +182,10 @@ def _ended_by_signals() -> Iterator[None]:
     def end(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    before = {each: signal.signal(each, end) for each in (signal.SIGTERM, signal.SIGHUP)}
+    found = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    before = {each: handler for each, handler in found.items() if handler != signal.SIG_IGN}
+    for each in before:
+        signal.signal(each, end)
     try:
         yield
     finally:

@@ -51,9 +51,8 @@ def slurm(folder: Path) -> Iterator[Path]:
     environment = os.environ | {"SLURM_CONF": str(conf)}
     with ExitStack() as stack:
         for name, options in commands.items():
-            stack.enter_context(
-                _daemon([name.split()[0], *options], folder / f"{name}.log", environment)
-            )
+            command = [name.split()[0], *options]
+            stack.enter_context(_daemon(command, folder / f"{name}.log", environment))
             if name == "munged":
                 until((folder / "munge.sock").exists, "munged")
         idle = ["sinfo", "--noheader", "--Node", "--format=%T"]

@@ -209,12 +209,15 @@ def test_a_night_that_is_killed_leaves_no_rank(tmp_path: Path) -> None:
 def test_what_slurm_does_not_take_is_said(tmp_path: Path) -> None:
     with pytest.raises(ClusterUnavailableError, match=r"invalid partition.*cluster\.options"):
         submitted(city(tmp_path), Heard(), options={"partition": "nowhere"})
+    with pytest.raises(ClusterUnavailableError, match=r"not available.*less in cluster\.workers"):
+        submitted(city(tmp_path), Heard(), workers=CORES)
     assert left(tmp_path) == []
 
 
 def test_a_job_that_does_not_start_is_given_up(tmp_path: Path) -> None:
     heard = Heard()
-    assert submitted(city(tmp_path), heard, workers=CORES, limit_hours=0.001) == 75
-    assert "is pending" in heard.of("err")
+    later = {"options": {"begin": "now+1hour"}, "limit_hours": 0.001}
+    assert submitted(city(tmp_path), heard, **later) == 75
+    assert "is pending (BeginTime)" in heard.of("err")
     assert "did not start within cluster.limit_hours" in heard.of("err")
     assert left(tmp_path) == []

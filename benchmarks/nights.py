@@ -164,10 +164,14 @@ def _pace(fills: list[dict[str, Any]]) -> str:
     few, many = fills[0], fills[-1]
     each = (many["seconds"] - few["seconds"]) / (many["nights"] - few["nights"])
     start = few["seconds"] - few["nights"] * each
-    pace, whole = 60 / each, 60 * many["nights"] / many["seconds"]
+    whole = f"{60 * many['nights'] / many['seconds']:.0f}"
+    if each <= 0:
+        return (
+            f"Backfills: {whole} nights a minute with the start, beside which a night is nothing."
+        )
     return (
-        f"Backfills: {start:.0f} s to start and read all of silver, then {pace:.0f} nights a "
-        f"minute; {many['nights']} nights with the start, {whole:.0f} a minute."
+        f"Backfills: {start:.0f} s to start and read all of silver, then {60 / each:.0f} nights a "
+        f"minute; {many['nights']} nights with the start, {whole} a minute."
     )
 
 

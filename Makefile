@@ -6,7 +6,7 @@ LOCK := requirements/cpu.txt
 READY := $(VENV)/.ready
 PEERS := $(VENV)-peers
 
-.PHONY: demo test test-cron test-real bench chaos faults fuzz lint format lock clean help
+.PHONY: demo test test-cron test-slurm test-real bench chaos faults fuzz lint format lock clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -41,6 +41,9 @@ chaos: $(READY)  ## kill nights at random, KILLS times (200), and compare what i
 
 test-cron: $(READY)  ## two nights under a real cron daemon (root; Debian's cron)
 	$(BIN)/pytest -m cron
+
+test-slurm: $(READY)  ## nights as jobs of a real SLURM on this machine (root; Debian's SLURM)
+	$(BIN)/pytest -m slurm
 
 faults: $(READY)  ## break a cluster in the middle of nights, in every way
 	$(BIN)/pytest -s -m faults --timeout 300

@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import dask
 from distributed import Client, LocalCluster, Security
 
 from cluster.errors import ClusterUnavailableError
 from cluster.gpu import gpu_count
+from cluster.ranks import met
 from cluster.same import require_same
-from cluster.spec import ENCRYPTED, ClusterSpec
+from cluster.spec import ClusterSpec
 
 CLOSING_SECONDS = 30
 _LOG = logging.getLogger(__name__)
-_SETTINGS = {
+SETTINGS = {
     "dataframe.convert-string": True,
     "distributed.admin.tick.limit": "30s",
     # Of workers that are started here. Dask has every array above 128 KiB given back to the system
@@ -40,9 +40,9 @@ def connect(spec: ClusterSpec) -> Iterator[Client]:
     Raises ClusterUnavailableError where too few workers are there within the time limit, or where
     they run something else than this process.
     """
-    with dask.config.set(_SETTINGS):
-        if spec.kind == "address":
-            with _remote(spec) as client:
+    with dask.config.set(SETTINGS):
+        if spec.kind in ("address", "slurm"):
+            with _remote(met(spec) if spec.kind == "slurm" else spec) as client:
                 require_same(client)
                 yield client
         else:
@@ -105,7 +105,7 @@ def _closing(cluster: Any) -> Iterator[Any]:
 
 @contextmanager
 def _remote(spec: ClusterSpec) -> Iterator[Client]:
-    security = _security(spec)
+    security = security_of(spec)
     try:
         client = Client(spec.address, timeout=spec.timeout_seconds, security=security)
     except (OSError, TimeoutError) as fault:
@@ -119,33 +119,32 @@ def _remote(spec: ClusterSpec) -> Iterator[Client]:
 
 
 def _wait(client: Client, spec: ClusterSpec) -> None:
+    if spec.kind == "slurm":  # all are started at once
+        with suppress(TimeoutError):
+            client.wait_for_workers(spec.workers, timeout=spec.timeout_seconds)
     try:
         client.wait_for_workers(spec.wait_for, timeout=spec.timeout_seconds)
     except OSError as fault:  # it waited in vain, or the scheduler has ended
         found = len(client.scheduler_info().get("workers", ()))
+        remedy = (
+            "see the job's log" if spec.kind == "slurm" else f"start dask worker {spec.address}"
+        )
         raise ClusterUnavailableError(
             f"the scheduler at {spec.address} has {found or 'no'} workers after "
-            f"{spec.timeout_seconds:g} s, not {spec.wait_for}: start dask worker {spec.address}"
+            f"{spec.timeout_seconds:g} s, not {spec.wait_for}: {remedy}"
         ) from fault
 
 
-def _security(spec: ClusterSpec) -> Security | None:
+def security_of(spec: ClusterSpec) -> Security | None:
     """What an encrypted connection needs. Raises ClusterUnavailableError where it is not there."""
     # Before there is a client: one that fails over this is left half started.
-    if urlsplit(spec.address).scheme not in ENCRYPTED:
+    if not spec.encrypted:
         return None
-    files = (
-        {
-            f"tls_{name}": path
-            for name, path in (
-                ("ca_file", spec.tls.ca),
-                ("client_cert", spec.tls.cert),
-                ("client_key", spec.tls.key),
-            )
-        }
-        if spec.tls
-        else {}
-    )  # else Dask's own configuration names them
+    files = {}  # where there are none, Dask's own configuration names them
+    if spec.tls:
+        files["tls_ca_file"] = spec.tls.ca
+        for role in ("client", "scheduler", "worker"):
+            files |= {f"tls_{role}_cert": spec.tls.cert, f"tls_{role}_key": spec.tls.key}
     fault = None
     try:
         security = Security(require_encryption=True, **files)

@@ -52,7 +52,8 @@ class LazyCluster:
         The same, where all of them see it; else one of processes of this machine.
         """
         if self._beside is None:
-            sees = self._spec.kind != "address" or _all_see(self.client, self._folder)
+            here = self._spec.kind in ("local", "cuda")
+            sees = here or _all_see(self.client, self._folder)
             if not sees:
                 _LOG.info(
                     "workers do not see %s: what reads or writes there is done on this machine",

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cluster.allocation import check_options
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ENCRYPTED = ("tls", "wss")
 SCHEMES = ("tcp", "ucx", "ws", *ENCRYPTED)
@@ -25,9 +27,9 @@ class Certificates(_Section):
 
 
 class ClusterSpec(_Section):
-    """Where the work runs: processes of this machine, its GPUs, or a scheduler that is there."""
+    """Where the work runs: this machine, its GPUs, a scheduler that is there, or SLURM."""
 
-    kind: Literal["local", "cuda", "address"] = "local"
+    kind: Literal["local", "cuda", "address", "slurm"] = "local"
     workers: int = Field(default=0, ge=0, description="processes of this machine; 0: one a core")
     memory_gib: float = Field(default=4.0, gt=0, description="memory limit of such a process")
     address: str | None = None
@@ -36,11 +38,28 @@ class ClusterSpec(_Section):
     wait_for: int = Field(default=1, ge=1, description="workers without which nothing begins")
     timeout_seconds: float = Field(default=60.0, gt=0)
     limit_hours: float = Field(default=5.5, gt=0, description="a night may take")
+    options: dict[str, bool | int | str] = Field(default_factory=dict, description="of sbatch")
+
+    @model_validator(mode="after")
+    def _allocation_is_safe(self) -> ClusterSpec:
+        if self.kind != "slurm":
+            if self.options:
+                raise ValueError(f"options go with kind: slurm, not with kind: {self.kind}")
+            return self
+        if not self.workers:
+            raise ValueError("kind: slurm needs to know how many workers, as in workers: 8")
+        check_options(self.options)
+        if self.reaches_beyond(int(self.options.get("nodes", 1))):
+            raise ValueError(
+                "between nodes nothing is encrypted and a scheduler runs any code it is sent: "
+                "name certificates in tls, or say insecure: true on a network that you trust"
+            )
+        return self
 
     @model_validator(mode="after")
     def _address_is_safe(self) -> ClusterSpec:
         if self.kind != "address":
-            if self.address or self.tls:
+            if self.address or (self.tls and self.kind != "slurm"):
                 raise ValueError(
                     f"address and tls go with kind: address, not with kind: {self.kind}"
                 )
@@ -67,7 +86,20 @@ class ClusterSpec(_Section):
             )
         return self
 
+    def reaches_beyond(self, nodes: int) -> bool:
+        """Whether so many nodes would talk in plain text, which nobody has allowed."""
+        return nodes > 1 and not self.tls and not self.insecure
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether its processes show each other certificates."""
+        if self.kind == "slurm":
+            return self.tls is not None
+        return urlsplit(self.address or "").scheme in ENCRYPTED
+
     @property
     def beside(self) -> ClusterSpec:
         """Of processes of this machine, for what a cluster's workers cannot do."""
-        return self.model_copy(update={"kind": "local", "address": None, "tls": None})
+        return self.model_copy(
+            update={"kind": "local", "address": None, "tls": None, "options": {}}
+        )

@@ -6,6 +6,8 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+from cluster.ranks import own_step
+from cluster.submit.slurm import require_slurm
 from forecasts.store import run_name
 from grids.clock import latest_cutoff
 from grids.cube import read_info
@@ -80,6 +82,9 @@ def _cluster(config: Config) -> str:
     spec = config.cluster
     if spec.kind == "local":
         return f"local, {spec.workers or os.cpu_count()} workers"
+    if spec.kind == "slurm" and own_step() is None:
+        require_slurm()
+        return f"slurm, {spec.workers} workers of an allocation, as hexcast submit asks for it"
     from cluster.lazy import LazyCluster  # Dask takes seconds to load
 
     with LazyCluster(spec, Path(config.output.path)) as cluster:

@@ -167,9 +167,9 @@ def check(
     Example: hexcast check configs/denver.yaml
     """
     from pipeline.check import check_city
-    from pipeline.load import load_config
+    from pipeline.ranks import config_to_work
 
-    findings = check_city(load_config(config, out, cluster), datetime.now(UTC))
+    findings = check_city(config_to_work(config, out, cluster, works=False), datetime.now(UTC))
     if as_json:
         typer.echo(json.dumps(findings, indent=1))
         return
@@ -230,12 +230,12 @@ def _run(
     accept: bool = False,
 ) -> Outcome:
     from cluster.guard import time_limit
-    from pipeline.load import load_config
     from pipeline.log import configure_logging
     from pipeline.nightly import run_night
+    from pipeline.ranks import config_to_work
 
     configure_logging()
-    settings, now = load_config(path, out, cluster), datetime.now(UTC)
+    settings, now = config_to_work(path, out, cluster), datetime.now(UTC)
     with time_limit(settings.cluster.limit_hours):
         return run_night(settings, now, as_of, until, fetch, accept_quality=accept)
 

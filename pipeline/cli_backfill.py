@@ -34,13 +34,13 @@ def backfill(
     """
     from cluster.profiling import profiled
     from pipeline.backfill import plan_backfill, run_backfill
-    from pipeline.load import load_config
     from pipeline.log import LOGGER, configure_logging
+    from pipeline.ranks import config_to_work
     from pipeline.watch.profiles import profile_line, profile_path
 
     configure_logging()
-    settings, now = load_config(config, out, cluster), datetime.now(UTC)
-    asked = settings, first.date(), last.date(), now, reprocess
+    settings = config_to_work(config, out, cluster, works=not dry_run)
+    asked = settings, first.date(), last.date(), datetime.now(UTC), reprocess
     if dry_run:
         plan = plan_backfill(*asked)
         typer.echo(json.dumps(plan.figures) if as_json else plan.line)

@@ -37,11 +37,11 @@ def backtest(
     from pipeline.backtest.recipe import default_folder, run_backtest
     from pipeline.backtest.schedule import Request, parse_refit
     from pipeline.backtest.table import WIDTH, show
-    from pipeline.load import load_config
     from pipeline.log import LOGGER, configure_logging
+    from pipeline.ranks import config_to_work
 
     configure_logging()
-    settings = load_config(config, cluster=cluster)
+    settings = config_to_work(config, cluster=cluster)
     request = Request(first.date(), last.date(), parse_refit(refit))
     folder = out or default_folder(settings, request)
     summary = run_backtest(settings, request, folder, datetime.now(UTC), LOGGER.info)

@@ -28,12 +28,12 @@ def nightly(
     Example: hexcast nightly configs/denver.yaml --as-of 2024-09-01T06:00Z
     """
     from cluster.guard import time_limit
-    from pipeline.load import load_config
     from pipeline.log import configure_logging
+    from pipeline.ranks import config_to_work
     from pipeline.watch.recipe import watched_night
 
     configure_logging()
-    settings, now = load_config(config, out, cluster), datetime.now(UTC)
+    settings, now = config_to_work(config, out, cluster), datetime.now(UTC)
     with time_limit(settings.cluster.limit_hours):
         outcome = watched_night(settings, now, as_of, accept_quality, profile)
     report(outcome, as_json)

@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from cluster.schedules.job import NightlyJob
+    from cluster.spec import ClusterSpec
 
 Scheduler = Literal["cron", "systemd", "slurm", "kubernetes"]
 
@@ -54,11 +55,15 @@ def schedule(
         )
     if scheduler in ("slurm", "kubernetes"):
         require_workers(settings)
+    if scheduler != "slurm" and settings.cluster.kind == "slurm":
+        raise ConfigError(
+            f"cluster.kind is slurm, and {scheduler} starts a night outside of it: use --for slurm"
+        )
     known = carried(text + clusters, scheduler == "kubernetes")
     if known.left:
         typer.echo(f"to be set where the nights run: {', '.join(known.left)}", err=True)
     job = nightly_job(config, settings, running_command(), known.values, cluster)
-    files = _files(job, scheduler, text, out, user, image)
+    files = _files(job, settings.cluster, scheduler, text, out, user, image)
     if out is not None:
         names = [str(path) for path in write_schedule(files, out)]
         typer.echo(json.dumps(names) if as_json else "\n".join(names))
@@ -68,6 +73,7 @@ def schedule(
 
 def _files(
     job: NightlyJob,
+    spec: ClusterSpec,
     scheduler: Scheduler,
     config: str,
     out: Path | None,
@@ -85,7 +91,7 @@ def _files(
     if scheduler == "slurm":
         from cluster.schedules.slurm import batch
 
-        return batch(job, (out or Path()).absolute())
+        return batch(job, spec, (out or Path()).absolute())
     return _manifest(job, config, image)
 
 

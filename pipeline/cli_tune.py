@@ -29,13 +29,13 @@ def tune(
     Example: hexcast tune configs/denver.yaml --as-of 2024-09-01T06:00Z --minutes 30
     """
     from pipeline.learning.boosting import tuning_path
-    from pipeline.load import load_config
     from pipeline.log import LOGGER, configure_logging
+    from pipeline.ranks import config_to_work
     from pipeline.tuning.recipe import run_tuning
     from pipeline.tuning.table import lines
 
     configure_logging()
-    settings = load_config(config, out, cluster)
+    settings = config_to_work(config, out, cluster)
     record = run_tuning(settings, datetime.now(UTC), as_of, minutes, LOGGER.info)
     if as_json:
         typer.echo(json.dumps(record, indent=1))

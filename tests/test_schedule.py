@@ -22,6 +22,7 @@ from cluster.schedules.job import NightlyJob
 from cluster.schedules.kubernetes import cron_job
 from cluster.schedules.slurm import batch
 from cluster.schedules.systemd import units
+from cluster.spec import ClusterSpec
 from grids.clock import nightly_cutoffs
 from pipeline.cli import main
 from pipeline.errors import ConfigError
@@ -184,7 +185,7 @@ def test_every_volume_that_a_pod_mounts_is_there(job: NightlyJob) -> None:
 
 
 def test_a_batch_script_runs_the_night(job: NightlyJob, tmp_path: Path) -> None:
-    files = batch(replace(job, cluster="gauss"), tmp_path)
+    files = batch(replace(job, cluster="gauss"), ClusterSpec(workers=2), tmp_path)
     script = tmp_path / "hexcast-small.sbatch"
     script.write_text(files[script.name])
     assert shell(["bash", "-n", str(script)]).stderr == ""

@@ -1,0 +1,151 @@
+"""The ranks of a step of SLURM: ``srun`` starts the same command on each of them.
+
+One is Dask's scheduler, one is the night, the others work. They meet by a file in a folder that
+all of them see. The night holds a connection to the scheduler's rank open from then on: however its
+process ends, that one notices, and ends itself and the workers. So nothing has to be told at the
+end, and a night that is killed leaves no rank behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from cluster.allocation import BESIDE_WORKERS
+from cluster.errors import ClusterUnavailableError
+from cluster.spec import ClusterSpec
+
+SCHEDULER, NIGHT = 0, 1  # as of dask-jobqueue's runner
+LOOK_SECONDS = 0.2  # between two looks at the folder
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a job, and this process's ``rank`` among its ``tasks``, which run on ``nodes``."""
+
+    name: str
+    rank: int
+    tasks: int
+    nodes: int
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Step | None:
+        """The step that ``srun`` has started this process for, if it has."""
+        if "SLURM_STEP_ID" not in environment:  # a batch script itself has the other variables
+            return None
+        # A job that is begun anew has the number that it had.
+        names = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
+        numbers = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_NUM_NODES")
+        return cls(
+            ".".join(environment.get(name, "0") for name in names),
+            *(int(environment.get(name, "1")) for name in numbers),
+        )
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this process is to say what all of them would say."""
+        return self.rank == min(NIGHT, self.tasks - 1)
+
+    def meeting(self, folder: Path) -> Path:
+        """The file by which its ranks meet."""
+        return folder / f".ranks-{self.name}.json"
+
+
+_night: tuple[Step, Path] | None = None  # that this process is the night of, and where it meets
+
+
+def own_step() -> Step | None:
+    """The step that this process belongs to."""
+    return Step.of(os.environ)
+
+
+def require_step(spec: ClusterSpec) -> Step:
+    """The step of this process. Raises ClusterUnavailableError where it is none for a night."""
+    step = own_step()
+    if step is None:
+        raise ClusterUnavailableError(
+            "kind: slurm, but srun has not started this process: use hexcast submit CONFIG "
+            f"--cluster NAME, or srun -n {spec.workers + BESIDE_WORKERS} in an allocation"
+        )
+    if step.tasks <= BESIDE_WORKERS:
+        raise ClusterUnavailableError(
+            f"this step of SLURM has {step.tasks} tasks, and Dask's scheduler, the night and a "
+            f"worker need {BESIDE_WORKERS + 1}: use srun -n {spec.workers + BESIDE_WORKERS}"
+        )
+    if spec.reaches_beyond(step.nodes):
+        raise ClusterUnavailableError(
+            f"this step of SLURM has {step.nodes} nodes, between which nothing would be encrypted: "
+            "name certificates in cluster.tls, or say insecure: true on a network that you trust"
+        )
+    return step
+
+
+def take_part(step: Step, spec: ClusterSpec, folder: Path) -> None:
+    """Return in the rank that is the night; the others serve it, and end with it.
+
+    ``folder``: on a disk that all nodes share.
+    """
+    global _night
+    if step.rank != NIGHT:
+        from cluster.serving import serve  # Dask takes seconds to load
+
+        serve(step, spec, step.meeting(folder))
+        raise SystemExit(0)
+    _night = step, step.meeting(folder)
+    # No daemon: the process is not to end before the others can notice.
+    line = threading.Thread(target=_hold, args=(step.meeting(folder), spec.timeout_seconds))
+    line.start()
+
+
+def met(spec: ClusterSpec) -> ClusterSpec:
+    """``spec`` with the address of the scheduler's rank and the number of workers.
+
+    Raises ClusterUnavailableError where that rank does not come in time.
+    """
+    if _night is None:
+        require_step(spec)
+        raise AssertionError("take_part comes first")
+    step, meeting = _night
+    found = wait_for_meeting(meeting, spec.timeout_seconds)
+    if found is None:
+        raise ClusterUnavailableError(
+            f"the rank of Dask's scheduler has not come to {meeting} within "
+            f"{spec.timeout_seconds:g} s: see the job's log, put output.path on a disk that all "
+            "nodes share, or raise cluster.timeout_seconds"
+        )
+    workers = step.tasks - BESIDE_WORKERS
+    return spec.model_copy(update={"address": found["address"], "workers": workers})
+
+
+def wait_for_meeting(meeting: Path, seconds: float) -> dict[str, Any] | None:
+    """What the scheduler's rank has written, once all of it is there; None if it is not in time."""
+    until = monotonic() + seconds
+    while monotonic() < until:
+        with suppress(OSError, ValueError):
+            # Looked for in its folder: a name once not found is long not asked for again on NFS.
+            if meeting.name in os.listdir(meeting.parent):  # noqa: PTH208
+                found: dict[str, Any] = json.loads(meeting.read_text(encoding="utf-8"))
+                if "line" in found:
+                    return found
+        sleep(LOOK_SECONDS)
+    return None
+
+
+_held: list[socket.socket] = []  # until this process ends, however it does
+
+
+def _hold(meeting: Path, seconds: float) -> None:
+    found = wait_for_meeting(meeting, seconds)
+    if found is not None:
+        with suppress(OSError):  # it has ended; whoever asks for its work will be told
+            line = socket.create_connection(tuple(found["line"]), timeout=seconds)
+            _held.append(line)
+            line.sendall(found["word"].encode())

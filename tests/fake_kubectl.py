@@ -82,13 +82,16 @@ def kubelet() -> None:
     known = json.loads(file("ConfigMap", name).read_text())
     folders = {"/etc/hexcast": ROOT / "etc", "/var/lib/hexcast": ROOT / "store"}
     for folder in folders.values():
-        folder.mkdir(exist_ok=True)
+        folder.mkdir()
+    folders["/data"] = Path(os.environ.get("HEXCAST_DATA", ROOT))
     for path, text in known["data"].items():
         (folders["/etc/hexcast"] / path).write_text(text)
     words = container["command"] + container["args"]
     for there, here in folders.items():
         words = [word.replace(there, str(here)) for word in words]
-    environment = {each["name"]: each["value"] for each in container["env"]}
+    environment = {
+        each["name"]: str(folders.get(each["value"], each["value"])) for each in container["env"]
+    }
     environment |= {
         "DASK_SCHEDULER_ADDRESS": os.environ.get("FAKE_SCHEDULER", "tcp://nowhere:8786")
     }

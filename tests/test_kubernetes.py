@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
-import signal
-import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import time
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
-import psutil
 import pytest
 import yaml
 from cities import Small, small_file
 from distributed import LocalCluster
+from kube_night import PODS, a_night, hexcast
 
 from cluster.connect import connect
 from cluster.errors import ClusterUnavailableError
-from cluster.schedules.job import NightlyJob
 from cluster.spec import ClusterSpec
 from cluster.submit.dask_job import Night, manifests, unique_name
-from cluster.submit.kubectl import require_kubectl
-from cluster.submit.kubernetes import require_operator, run
-from cluster.submit.pod_state import parse_pod
 from pipeline.cli import main
 from pipeline.load import load_config
-
-PODS = {"kind": "kubernetes", "workers": 2, "insecure": True}
-HEXCAST = Path(sys.executable).with_name("hexcast")
-NIGHT = """#!/bin/sh
-echo "$DASK_SCHEDULER_ADDRESS"
-echo "hexcast $*" >&2
-i=0; while [ $i -lt $LOOPS ]; do echo "line $i"; i=$((i+1)); sleep 0.1; done
-printf 'an end without one'
-exit $CODE
-"""
-
 
 # What is asked for
 
@@ -82,6 +61,17 @@ def test_outside_a_pod_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> No
         pass
 
 
+def test_a_night_outside_a_pod_begins_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    city = small_file(tmp_path, Small(days=1).rows(), cluster=PODS)
+    found = hexcast("nightly", city)
+    assert found.returncode == 69
+    assert "hexcast submit CONFIG --cluster NAME" in found.stderr
+    assert not (tmp_path / "store").exists()
+
+
 def test_in_a_pod_the_operators_scheduler_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
@@ -99,17 +89,7 @@ def test_in_a_pod_the_operators_scheduler_is_used(monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def night(tmp_path: Path) -> Night:
-    job = NightlyJob(
-        name="small",
-        config=tmp_path / "small.yaml",
-        hexcast=HEXCAST,
-        output=tmp_path / "store",
-        timezone="America/Denver",
-        cutoff=time(0),
-        cluster="pods",
-        limit_minutes=10,
-    )
-    return Night(job, ClusterSpec(**PODS), "name: small\n", "hexcast:1")
+    return a_night(tmp_path)
 
 
 def parts(night: Night) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -192,196 +172,6 @@ def test_what_a_pod_is_sent_is_read_as_it_was_meant(tmp_path: Path) -> None:
     assert config.cluster == ClusterSpec(**PODS)
     assert config.fingerprint == load_config(city, cluster="pods").fingerprint
     assert hexcast("submit", city, "--cluster", "pods", "--out", "x").returncode == 78
-
-
-# A submitted night
-
-
-@pytest.fixture
-def kube(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a stand-in's objects, with kubectl and a night first on the PATH."""
-    root, tools = tmp_path / "kube", tmp_path / "tools"
-    root.mkdir()
-    tools.mkdir()
-    fake = Path(__file__).with_name("fake_kubectl.py")
-    for name, text in (
-        ("kubectl", f'#!/bin/sh\nexec "{sys.executable}" "{fake}" "$@"\n'),
-        ("hexcast", NIGHT),
-    ):
-        (tools / name).write_text(text)
-        (tools / name).chmod(0o755)
-    for name, value in {
-        "PATH": f"{tools}:/usr/bin:/bin", "FAKE_PATH": str(tools), "FAKE_KUBE": str(root),
-        "CODE": "0", "LOOPS": "3",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("cluster.submit.kubernetes.LOOK_SECONDS", 0.05)
-    return root
-
-
-def left(kube: Path) -> list[str]:
-    return [path.name for path in kube.glob("*.json")]
-
-
-def told(night: Night) -> tuple[int, list[tuple[str, str]]]:
-    said: list[tuple[str, str]] = []
-    code = run(night, lambda stream, line: said.append((stream, line)))
-    return code, said
-
-
-@pytest.mark.parametrize("code", [0, 66])
-def test_words_and_exit_code_of_the_night_come_through(
-    night: Night, kube: Path, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    monkeypatch.setenv("CODE", str(code))
-    found, said = told(night)
-    assert found == code
-    lines = [line for _, line in said if "pending" not in line][1:]
-    assert lines[0] == "tcp://nowhere:8786"
-    assert lines[1].startswith(f"hexcast nightly {kube}/etc/city.yaml --cluster pods --out {kube}")
-    assert lines[2:] == ["line 0", "line 1", "line 2", "an end without one"]
-    assert left(kube) == []
-    deleted = [call for call in (kube / "calls").read_text().splitlines() if "delete" in call]
-    assert len(deleted) == 4
-    assert not any("claim" in call or "pvc" in call for call in deleted)
-
-
-def test_lines_are_said_as_they_come_also_after_a_cut(
-    night: Night, kube: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LOOPS", "30")
-    monkeypatch.setenv("FAKE_MODE", "cut")
-    early: list[str] = []
-
-    def say(_: str, line: str) -> None:
-        if not (kube / "code").exists():
-            early.append(line)
-        every.append(line)
-
-    every: list[str] = []
-    assert run(night, say) == 0
-    assert (kube / "was cut").exists()
-    assert "line 10" in early
-    assert [line for line in every if line.startswith("line ")] == [f"line {i}" for i in range(30)]
-
-
-@pytest.mark.parametrize(
-    ("mode", "said"),
-    [
-        ("ImagePullBackOff", r"within 1 s \(ImagePullBackOff: .*correct cluster\.image"),
-        ("Unschedulable", r"\(Unschedulable: 0/3 nodes\): see cluster\.claim"),
-        ("idle operator", "nobody has made pod .*: install the Dask operator"),
-        ("no operator", "no matches for kind .*: install the Dask operator"),
-        ("unreachable", "does not take the night .*i/o timeout"),
-    ],
-)
-def test_a_night_that_does_not_start_is_given_up(
-    night: Night, kube: Path, monkeypatch: pytest.MonkeyPatch, mode: str, said: str
-) -> None:
-    monkeypatch.setenv("FAKE_MODE", mode)
-    lines: list[str] = []
-    begun = monotonic()
-    with pytest.raises(ClusterUnavailableError, match=said):
-        run(
-            replace(night, spec=ClusterSpec(**PODS, timeout_seconds=1)),
-            lambda _, line: lines.append(line),
-        )
-    assert monotonic() - begun < 20
-    assert any("is pending: ImagePull" in line for line in lines) == (mode == "ImagePullBackOff")
-    assert any("may still be there" in line for line in lines) == (mode == "unreachable")
-    assert left(kube) == []
-
-
-@pytest.mark.parametrize("mode", ["OOMKilled", "Evicted"])
-def test_a_night_that_was_ended_is_to_be_run_again(
-    night: Night, kube: Path, monkeypatch: pytest.MonkeyPatch, mode: str
-) -> None:
-    monkeypatch.setenv("FAKE_MODE", mode)
-    code, said = told(night)
-    assert code == 75
-    assert f"the night was ended ({mode}" in said[-1][1]
-    assert left(kube) == []
-
-
-@pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGINT])
-def test_who_ends_the_command_ends_the_night(
-    kube: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: signal.Signals
-) -> None:
-    monkeypatch.setenv("LOOPS", "600")
-    city = submittable(tmp_path)
-    words = [str(HEXCAST), "submit", str(city), "--cluster", "pods"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        until((kube / "log").exists, "the night's log")
-        until(lambda: "line 1\n" in (kube / "log").read_text(), "the night's lines")
-        assert len(left(kube)) == 4
-        process.send_signal(way)
-        _, said = process.communicate(timeout=30)
-    assert process.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[way], said
-    assert left(kube) == []
-    assert not psutil.pid_exists(int((kube / "pid").read_text()))
-
-
-def until(met: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    end = monotonic() + seconds
-    while not met():
-        assert monotonic() < end, f"in vain: {what}"
-        sleep(0.05)
-
-
-def submittable(folder: Path) -> Path:
-    (folder / "clusters.yaml").write_text(yaml.safe_dump({"pods": PODS}))
-    return small_file(folder, Small(days=1).rows())
-
-
-def hexcast(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [str(HEXCAST), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-
-def test_the_command_submits_and_ends_as_the_night(
-    kube: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CODE", "66")
-    city = submittable(tmp_path)
-    found = hexcast("submit", city, "--cluster", "pods", "--json")
-    assert (found.returncode, found.stdout) == (66, ""), found.stderr
-    assert "line 2" in found.stderr.splitlines()
-    assert "--json" in (kube / "log").read_text()
-    monkeypatch.setenv("FAKE_MODE", "unreachable")
-    assert hexcast("submit", city, "--cluster", "pods").returncode == 69
-    monkeypatch.setenv("PATH", str(kube))
-    missing = hexcast("submit", city, "--cluster", "pods")
-    assert missing.returncode == 69
-    assert "kubectl is not on the PATH" in missing.stderr
-
-
-def test_a_check_sees_the_operator(kube: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    require_operator("crime")
-    assert (kube / "calls").read_text().startswith("--namespace crime get daskjobs")
-    monkeypatch.setenv("FAKE_MODE", "no operator")
-    with pytest.raises(ClusterUnavailableError, match="no DaskJobs can be seen"):
-        require_operator(None)
-    monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(ClusterUnavailableError, match="kubectl"):
-        require_kubectl()
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "cannot"),
-    [
-        ({"terminated": {"exitCode": 0, "reason": "OOMKilled"}}, 0, False),
-        ({"terminated": {"exitCode": 65, "reason": "Error"}}, 65, False),
-        ({"terminated": {"exitCode": 137, "reason": "Error"}}, None, False),
-        ({"terminated": {"exitCode": 128, "reason": "StartError"}}, None, True),
-        ({"terminated": {"exitCode": 127, "reason": "Error"}}, 127, True),
-    ],
-)
-def test_how_a_pod_ended(status: dict[str, Any], code: int | None, cannot: bool) -> None:
-    known = {"phase": "Failed", "containerStatuses": [{"name": "hexcast", "state": status}]}
-    state = parse_pod(json.dumps({"status": known}))
-    assert (state.own_code, state.cannot_start, state.ended) == (code, cannot, True)
-    late = parse_pod(json.dumps({"status": known | {"reason": "DeadlineExceeded"}}))
-    assert late.own_code == (0 if code == 0 else None)
 
 
 # Schedules

@@ -195,3 +195,21 @@ def test_a_schedule_of_this_machine_submits(
         else:
             verb = "nightly" if scheduler == "slurm" else "submit"
             assert f"hexcast {verb} {city}" in shown.out
+        if scheduler == "systemd":  # which starts no unit whose paths are not there
+            assert f"ReadWritePaths=-{tmp_path / 'store'}\n" in shown.out
+            assert "TimeoutStartSec=680min" in shown.out
+
+
+def test_a_night_of_slurm_is_submitted_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {"kind": "slurm", "workers": 2, "options": {"partition": "short"}}
+    city = small_file(tmp_path, Small(days=1).rows(), cluster=spec)
+    shown = hexcast("submit", city, "--dry-run", "--accept-quality")
+    assert shown.returncode == 0, shown.stderr
+    assert "#SBATCH --partition=short\n" in shown.stdout
+    assert f"nightly {city} --out {tmp_path / 'store'} --accept-quality" in shown.stdout
+    monkeypatch.setenv("PATH", "/nonexistent")
+    missing = hexcast("submit", city)
+    assert missing.returncode == 69
+    assert "sbatch is not here" in missing.stderr

@@ -13,12 +13,18 @@ from distributed import Client, LocalCluster, Security
 
 from cluster.errors import ClusterUnavailableError
 from cluster.gpu import gpu_count
+from cluster.pods import found_in_pod
 from cluster.ranks import met
 from cluster.same import require_same
 from cluster.spec import ClusterSpec
 
 CLOSING_SECONDS = 30
 _LOG = logging.getLogger(__name__)
+_FINDS = {"slurm": met, "kubernetes": found_in_pod}  # whose scheduler is known once they run
+_REMEDIES = {
+    "slurm": "see the job's log",
+    "kubernetes": "see kubectl get pods, or raise cluster.timeout_seconds",
+}
 SETTINGS = {
     "dataframe.convert-string": True,
     "distributed.admin.tick.limit": "30s",
@@ -41,8 +47,9 @@ def connect(spec: ClusterSpec) -> Iterator[Client]:
     they run something else than this process.
     """
     with dask.config.set(SETTINGS):
-        if spec.kind in ("address", "slurm"):
-            with _remote(met(spec) if spec.kind == "slurm" else spec) as client:
+        if spec.kind in ("address", *_FINDS):
+            find = _FINDS.get(spec.kind)
+            with _remote(find(spec) if find else spec) as client:
                 require_same(client)
                 yield client
         else:
@@ -119,16 +126,14 @@ def _remote(spec: ClusterSpec) -> Iterator[Client]:
 
 
 def _wait(client: Client, spec: ClusterSpec) -> None:
-    if spec.kind == "slurm":  # all are started at once
+    if spec.kind in _FINDS:  # all are started at once
         with suppress(TimeoutError):
             client.wait_for_workers(spec.workers, timeout=spec.timeout_seconds)
     try:
         client.wait_for_workers(spec.wait_for, timeout=spec.timeout_seconds)
     except OSError as fault:  # it waited in vain, or the scheduler has ended
         found = len(client.scheduler_info().get("workers", ()))
-        remedy = (
-            "see the job's log" if spec.kind == "slurm" else f"start dask worker {spec.address}"
-        )
+        remedy = _REMEDIES.get(spec.kind, f"start dask worker {spec.address}")
         raise ClusterUnavailableError(
             f"the scheduler at {spec.address} has {found or 'no'} workers after "
             f"{spec.timeout_seconds:g} s, not {spec.wait_for}: {remedy}"

@@ -12,6 +12,7 @@ from cluster.allocation import check_options
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ENCRYPTED = ("tls", "wss")
 SCHEMES = ("tcp", "ucx", "ws", *ENCRYPTED)
+_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"  # a name as Kubernetes takes it, RFC 1123
 
 
 class _Section(BaseModel):
@@ -27,9 +28,9 @@ class Certificates(_Section):
 
 
 class ClusterSpec(_Section):
-    """Where the work runs: this machine, its GPUs, a scheduler that is there, or SLURM."""
+    """Where the work runs: this machine, its GPUs, a scheduler that is there, SLURM, Kubernetes."""
 
-    kind: Literal["local", "cuda", "address", "slurm"] = "local"
+    kind: Literal["local", "cuda", "address", "slurm", "kubernetes"] = "local"
     workers: int = Field(default=0, ge=0, description="processes of this machine; 0: one a core")
     memory_gib: float = Field(default=4.0, gt=0, description="memory limit of such a process")
     address: str | None = None
@@ -39,6 +40,29 @@ class ClusterSpec(_Section):
     timeout_seconds: float = Field(default=60.0, gt=0)
     limit_hours: float = Field(default=5.5, gt=0, description="a night may take")
     options: dict[str, bool | int | str] = Field(default_factory=dict, description="of sbatch")
+    image: str | None = Field(default=None, pattern=r"^[^\s]+$", description="of all pods")
+    namespace: str | None = Field(
+        default=None, pattern=_LABEL, description="kubectl's own, if none"
+    )
+    claim: str | None = Field(default=None, pattern=_LABEL, description="volume of the store")
+
+    @model_validator(mode="after")
+    def _pods_are_safe(self) -> ClusterSpec:
+        if self.kind != "kubernetes":
+            for key in ("image", "namespace", "claim"):
+                if getattr(self, key):
+                    raise ValueError(
+                        f"{key} goes with kind: kubernetes, not with kind: {self.kind}"
+                    )
+            return self
+        if not self.workers:
+            raise ValueError("kind: kubernetes needs to know how many workers, as in workers: 8")
+        if not self.insecure:  # the operator gives pods a tcp:// address, and no other
+            raise ValueError(
+                "between pods nothing is encrypted and a scheduler runs any code it is sent: keep "
+                "others away by a NetworkPolicy, and say insecure: true"
+            )
+        return self
 
     @model_validator(mode="after")
     def _allocation_is_safe(self) -> ClusterSpec:
@@ -101,5 +125,6 @@ class ClusterSpec(_Section):
     def beside(self) -> ClusterSpec:
         """Of processes of this machine, for what a cluster's workers cannot do."""
         return self.model_copy(
-            update={"kind": "local", "address": None, "tls": None, "options": {}}
+            update=dict.fromkeys(("address", "tls", "image", "namespace", "claim"))
+            | {"kind": "local", "options": {}}
         )

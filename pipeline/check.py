@@ -6,7 +6,9 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+from cluster.pods import in_pod
 from cluster.ranks import own_step
+from cluster.submit.kubernetes import require_operator
 from cluster.submit.slurm import require_slurm
 from forecasts.store import run_name
 from grids.clock import latest_cutoff
@@ -85,6 +87,9 @@ def _cluster(config: Config) -> str:
     if spec.kind == "slurm" and own_step() is None:
         require_slurm()
         return f"slurm, {spec.workers} workers of an allocation, as hexcast submit asks for it"
+    if spec.kind == "kubernetes" and not in_pod():
+        require_operator(spec.namespace)
+        return f"kubernetes, {spec.workers} workers in pods, as hexcast submit asks for them"
     from cluster.lazy import LazyCluster  # Dask takes seconds to load
 
     with LazyCluster(spec, Path(config.output.path)) as cluster:

@@ -42,27 +42,25 @@ def schedule(
     from pipeline.scheduling import (
         carried,
         nightly_job,
-        require_workers,
+        require_start,
         running_command,
+        submitted,
         write_schedule,
     )
 
     settings = load_config(config, cluster=cluster)
     text, clusters = config.read_text(encoding="utf-8"), clusters_text(config, cluster)
+    require_start(settings, scheduler)
     if scheduler == "kubernetes" and clusters:
         raise ConfigError(
             "a pod has no clusters.yaml: write the cluster's keys into the configuration"
-        )
-    if scheduler in ("slurm", "kubernetes"):
-        require_workers(settings)
-    if scheduler != "slurm" and settings.cluster.kind == "slurm":
-        raise ConfigError(
-            f"cluster.kind is slurm, and {scheduler} starts a night outside of it: use --for slurm"
         )
     known = carried(text + clusters, scheduler == "kubernetes")
     if known.left:
         typer.echo(f"to be set where the nights run: {', '.join(known.left)}", err=True)
     job = nightly_job(config, settings, running_command(), known.values, cluster)
+    if settings.cluster.kind in ("slurm", "kubernetes") and scheduler in ("cron", "systemd"):
+        job = submitted(job)
     files = _files(job, settings.cluster, scheduler, text, out, user, image)
     if out is not None:
         names = [str(path) for path in write_schedule(files, out)]
@@ -96,14 +94,11 @@ def _files(
 
 
 def _manifest(job: NightlyJob, config: str, image: str | None) -> dict[str, str]:
-    from importlib.metadata import version
-
     from cluster.schedules.kubernetes import cron_job
     from pipeline.paths import variables
-    from pipeline.scheduling import DATA
+    from pipeline.scheduling import DATA, default_image
 
-    image = image or f"hexcast:{version('hexcast')}"
-    return cron_job(job, config, image, data=DATA in variables(config))
+    return cron_job(job, config, image or default_image(), data=DATA in variables(config))
 
 
 def _printed(files: dict[str, str]) -> str:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pipeline.cli_options import Accept, AsOf, Cluster, ConfigFile, Json, Out, Profile
-
-if TYPE_CHECKING:
-    from cluster.schedules.job import NightlyJob
-    from cluster.spec import ClusterSpec
-
-_TERMINATED = 143  # of a process that SIGTERM ends
 
 
 def submit(
@@ -38,23 +29,27 @@ def submit(
 
     Example: hexcast submit mycity.yaml --cluster office
     """
+    from cluster.submit.signals import ended_by_signals
+    from pipeline import submitting
     from pipeline.load import load_config, read_text
-    from pipeline.scheduling import carried, nightly_job, running_command
-    from pipeline.submitting import out_of, require_elsewhere
+    from pipeline.scheduling import nightly_job, running_command
 
     settings = load_config(config, out, cluster)
-    require_elsewhere(settings)
+    submitting.require_elsewhere(settings)
+    words = [
+        *submitting.out_of(settings, out),
+        *_words(as_of, accept_quality, profile, as_json),
+    ]
     text = read_text(config)
-    known = carried(text)
+    known = submitting.carried_to(settings, config, text, cluster)
     if known.left:
         typer.echo(f"to be set where the night runs: {', '.join(known.left)}", err=True)
-    words = [*out_of(settings), *_words(as_of, accept_quality, profile, as_json)]
     job = nightly_job(config, settings, running_command(), known.values, cluster, words)
     if dry_run:
-        typer.echo(_shown(job, settings.cluster), nl=False)
+        typer.echo(submitting.shown(job, settings.cluster, text), nl=False)
         return
-    with _ended_by_signals():
-        code = _run(job, settings.cluster, text)
+    with ended_by_signals():
+        code = submitting.run(job, settings.cluster, text, _say)
     raise typer.Exit(code)
 
 
@@ -64,32 +59,5 @@ def _words(as_of: datetime | None, accept_quality: bool, profile: bool, as_json:
     return [*at, *(name for name, wanted in flags.items() if wanted)]
 
 
-def _shown(job: NightlyJob, spec: ClusterSpec) -> str:
-    from pipeline.submitting import shown
-
-    return shown(job, spec)
-
-
-def _run(job: NightlyJob, spec: ClusterSpec, text: str) -> int:
-    from cluster.submit.task import run
-    from pipeline.submitting import errand_of
-
-    return run(errand_of(job, spec, text), spec, job.output, _say)
-
-
 def _say(stream: str, line: str) -> None:
     print(line, file=sys.stdout if stream == "out" else sys.stderr, flush=True)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that what runs elsewhere is ended, too."""
-
-    def end(*_: object) -> None:
-        raise SystemExit(_TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.errors import ClusterUnavailableError
+from cluster.pods import found_in_pod
 from cluster.ranks import own_step, require_step, take_part
 from pipeline.errors import ConfigError
 from pipeline.load import load_config
@@ -23,11 +24,13 @@ def config_to_work(
 
     In a step of SLURM it returns in one process alone; the others serve that one, and end with it.
     ``works``: the command cannot do without the cluster. Raises ConfigError, and
-    ClusterUnavailableError where the cluster is an allocation and this process is in none.
+    ClusterUnavailableError where the cluster is an allocation, or pods, and this is in none.
     """
     step = own_step()
     try:
         config = load_config(path, out, cluster)
+        if config.cluster.kind == "kubernetes" and works:
+            found_in_pod(config.cluster)
         if config.cluster.kind != "slurm" or (step is None and not works):
             return config
         step = require_step(config.cluster)

@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 
@@ -85,6 +86,29 @@ def nightly_job(
         limit_minutes=ceil(60 * config.cluster.limit_hours) + CLOSING_MINUTES,
         options=tuple(options),
     )
+
+
+def default_image() -> str:
+    """The image of this very version."""
+    return f"hexcast:{version('hexcast')}"
+
+
+def require_start(config: Config, scheduler: str) -> None:
+    """Raise ConfigError where ``scheduler`` cannot start nights of this cluster."""
+    kind = config.cluster.kind
+    if scheduler in ("slurm", "kubernetes"):
+        if kind in ("slurm", "kubernetes") and (scheduler, kind) != ("slurm", "slurm"):
+            own = ", or --for slurm" if kind == "slurm" else ""
+            raise ConfigError(
+                f"cluster.kind is {kind}, and a job of {scheduler} may not make what its nights "
+                f"need: use --for cron or systemd where kubectl or sbatch is{own}"
+            )
+        require_workers(config)
+
+
+def submitted(job: NightlyJob) -> NightlyJob:
+    """The same as ``hexcast submit``, which also waits for its turn."""
+    return replace(job, verb="submit", limit_minutes=2 * job.limit_minutes)
 
 
 def require_workers(config: Config) -> None:

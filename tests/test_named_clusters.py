@@ -123,7 +123,7 @@ def test_the_examples_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DASK_TLS", str(tmp_path))
     path = city(tmp_path, clusters)
     kinds = {name: load_config(path, cluster=name).cluster.kind for name in clusters}
-    assert set(kinds.values()) == {"local", "cuda", "address", "slurm"}
+    assert set(kinds.values()) == {"local", "cuda", "address", "slurm", "kubernetes"}
 
 
 # GPUs

@@ -94,9 +94,9 @@ def test_what_needs_no_cluster_needs_no_allocation(
     monkeypatch.setattr("cluster.submit.slurm.shutil.which", lambda tool: tool)
     assert hexcast(monkeypatch, "check", city) == 0
     assert "slurm, 2 workers of an allocation" in capsys.readouterr().out
-    for scheduler, code in (("cron", 78), ("slurm", 0)):
+    for scheduler, code in (("cron", 0), ("slurm", 0), ("kubernetes", 78)):
         assert hexcast(monkeypatch, "schedule", city, "--for", scheduler) == code
-    assert "use --for slurm" in capsys.readouterr().err
+    assert "or --for slurm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ class NightlyJob:
     ``workers``, ``memory_gib``: local workers and the limit of each; no worker: work is done
     elsewhere. ``cluster``: a named cluster that the command is given. ``limit_minutes``: after
     which a night is ended that has not ended itself. ``options``: more words for the command.
+    ``verb``: ``nightly``, or ``submit`` where the night is to run elsewhere.
     """
 
     name: str
@@ -38,6 +39,7 @@ class NightlyJob:
     cluster: str | None = None
     limit_minutes: int = 340
     options: tuple[str, ...] = ()
+    verb: str = "nightly"
 
     @property
     def command(self) -> list[str]:
@@ -47,7 +49,7 @@ class NightlyJob:
     def arguments(self, config: Path) -> list[str]:
         """The words after ``hexcast``, for a configuration at ``config``."""
         named = ["--cluster", self.cluster] if self.cluster else []
-        return ["nightly", str(config), *named, *self.options]
+        return [self.verb, str(config), *named, *self.options]
 
     @property
     def logs(self) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +20,49 @@ STARTS_WITHIN_SECONDS = 6 * 3600  # what is fetched so long after a cutoff count
 USER = 1000
 
 
+@dataclass(frozen=True)
+class Held:
+    """What a pod is given: names of its ConfigMap, of the store's claim and of its Secret.
+
+    ``data``: it reads files below HEXCAST_DATA, which there is ``DATA``, the claim hexcast-data.
+    """
+
+    config: str
+    claim: str
+    secret: str
+    data: bool = False
+
+
+def object_name(city: str) -> str:
+    """What the objects of a city are called."""
+    return f"hexcast-{city}".replace("_", "-").rstrip("-")
+
+
 def cron_job(
     job: NightlyJob, config: str, image: str, data: bool = False, storage: str = "50Gi"
 ) -> dict[str, str]:
     """The manifest of a city, by file name: ConfigMap, claim of the store, CronJob.
 
-    ``config``: the text of the configuration. ``data``: it reads files below HEXCAST_DATA, which in
-    the pod is ``DATA``, the claim hexcast-data.
+    ``config``: the text of the configuration. ``data``: as of Held.
     """
-    name = f"hexcast-{job.name}".replace("_", "-").rstrip("-")
-    pod = _pod(job, name, image)
-    if data:
-        _mount_data(pod)
+    name = object_name(job.name)
+    pod = night_pod(job, image, Held(config=name, claim=name, secret=name, data=data))
     manifests = [
-        _manifest("v1", "ConfigMap", name, data={"city.yaml": config}),
-        _manifest("v1", "PersistentVolumeClaim", name, spec=_claim(storage)),
-        _manifest("batch/v1", "CronJob", name, spec=_schedule(job, pod)),
+        manifest("v1", "ConfigMap", {"name": name}, data={"city.yaml": config}),
+        manifest("v1", "PersistentVolumeClaim", {"name": name}, spec=_claim(storage)),
+        manifest("batch/v1", "CronJob", {"name": name}, spec=_schedule(job, pod)),
     ]
-    text = yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, width=100)
-    return {f"hexcast-{job.name}.yaml": text}
+    return {f"hexcast-{job.name}.yaml": as_yaml(manifests)}
+
+
+def as_yaml(manifests: Sequence[Mapping[str, Any]]) -> str:
+    """The text of a file of manifests."""
+    return yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, width=100)
+
+
+def manifest(version: str, kind: str, metadata: Mapping[str, Any], **parts: Any) -> dict[str, Any]:
+    """An object of Kubernetes."""
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **parts}
 
 
 class _Dumper(yaml.SafeDumper):
@@ -52,10 +78,6 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
-
-
-def _manifest(version: str, kind: str, name: str, **parts: Any) -> dict[str, Any]:
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **parts}
 
 
 def _claim(storage: str) -> dict[str, Any]:
@@ -92,8 +114,18 @@ def _job(job: NightlyJob, pod: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pod(job: NightlyJob, name: str, image: str) -> dict[str, Any]:
-    return {
+def night_pod(job: NightlyJob, image: str, held: Held) -> dict[str, Any]:
+    """The pod in which a night runs."""
+    words = ["hexcast", *job.arguments(Path(CONFIG)), "--out", f"{OUTPUT}/{job.name}"]
+    return pod(container(image, words, job.cores, job.memory_mib), held)
+
+
+def pod(one: dict[str, Any], held: Held | None) -> dict[str, Any]:
+    """A pod of one container, which is no root, and has a place of its own for temporary files.
+
+    ``held``: what else it may read and write; that is put into its container.
+    """
+    found: dict[str, Any] = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "securityContext": {
@@ -103,42 +135,51 @@ def _pod(job: NightlyJob, name: str, image: str) -> dict[str, Any]:
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(job, name, image)],
-        "volumes": [
-            {"name": "config", "configMap": {"name": name}},
-            {"name": "output", "persistentVolumeClaim": {"claimName": name}},
-            {"name": "tmp", "emptyDir": {}},
-        ],
+        "containers": [one],
+        "volumes": [],
     }
+    if held is not None:
+        _hold(found, held)
+    _mount(found, "tmp", TEMPORARY, {"emptyDir": {}})
+    return found
 
 
-def _container(job: NightlyJob, name: str, image: str) -> dict[str, Any]:
-    resources = {"cpu": job.cores, "memory": f"{job.memory_mib}Mi"}
+def container(image: str, words: list[str], cores: int, memory_mib: int) -> dict[str, Any]:
+    """A container that runs these words, with so much of a node, and cannot write to its image."""
+    resources = {"cpu": str(cores), "memory": f"{memory_mib}Mi"}
     return {
         "name": "hexcast",
         "image": image,
-        "command": ["hexcast"],
-        "args": [*job.arguments(Path(CONFIG)), "--out", f"{OUTPUT}/{job.name}"],
+        "command": words[:1],
+        "args": words[1:],
         "env": [{"name": "HOME", "value": TEMPORARY}],
-        # Tokens: kubectl create secret generic NAME --from-literal=SOCRATA_APP_TOKEN=...
-        "envFrom": [{"secretRef": {"name": name, "optional": True}}],
         "resources": {"requests": resources, "limits": resources},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [
-            {"name": "config", "mountPath": "/etc/hexcast", "readOnly": True},
-            {"name": "output", "mountPath": OUTPUT},
-            {"name": "tmp", "mountPath": TEMPORARY},
-        ],
+        "volumeMounts": [],
     }
 
 
-def _mount_data(pod: dict[str, Any]) -> None:
-    claim = {"claimName": "hexcast-data", "readOnly": True}
-    pod["volumes"].append({"name": "data", "persistentVolumeClaim": claim})
-    (container,) = pod["containers"]
-    container["volumeMounts"].append({"name": "data", "mountPath": DATA, "readOnly": True})
-    container["env"].append({"name": "HEXCAST_DATA", "value": DATA})
+def _hold(pod: dict[str, Any], held: Held) -> None:
+    (one,) = pod["containers"]
+    # Tokens: kubectl create secret generic NAME --from-literal=SOCRATA_APP_TOKEN=...
+    one["envFrom"] = [{"secretRef": {"name": held.secret, "optional": True}}]
+    folder = str(Path(CONFIG).parent)
+    _mount(pod, "config", folder, {"configMap": {"name": held.config}}, read_only=True)
+    _mount(pod, "output", OUTPUT, {"persistentVolumeClaim": {"claimName": held.claim}})
+    if held.data:
+        claim = {"claimName": "hexcast-data", "readOnly": True}
+        _mount(pod, "data", DATA, {"persistentVolumeClaim": claim}, read_only=True)
+        one["env"].append({"name": "HEXCAST_DATA", "value": DATA})
+
+
+def _mount(
+    pod: dict[str, Any], name: str, path: str, volume: dict[str, Any], read_only: bool = False
+) -> None:
+    (one,) = pod["containers"]
+    only = {"readOnly": True} if read_only else {}
+    one["volumeMounts"].append({"name": name, "mountPath": path, **only})
+    pod["volumes"].append({"name": name, **volume})

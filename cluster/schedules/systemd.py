@@ -10,6 +10,8 @@ from cluster.schedules.job import NightlyJob, fill
 def units(job: NightlyJob, user: str) -> dict[str, str]:
     """The service and the timer of a city, by file name; the service runs as ``user``."""
     program, *words = job.command
+    # A night elsewhere may have no store here; its unit would not start over a missing path.
+    output = ("-" if job.verb == "submit" else "") + _word(str(job.output), dollar="$")
     service = fill(
         "service",
         limit=job.limit_minutes,
@@ -22,7 +24,7 @@ def units(job: NightlyJob, user: str) -> dict[str, str]:
             for name, text in job.environment.items()
         ),
         secrets=str(job.secrets).replace("%", "%%"),
-        writable=" ".join(_word(str(path), dollar="$") for path in (job.output, *job.writable)),
+        writable=" ".join([output, *(_word(str(path), dollar="$") for path in job.writable)]),
     )
     starts = "\n".join(f"OnCalendar=*-*-* {at:%H:%M}:00 {job.timezone}" for at in job.clocks)
     timer = fill("timer", name=job.name, starts=starts)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
@@ -17,6 +15,7 @@ from cluster.schedules.job import NightlyJob
 from cluster.schedules.slurm import batch_script
 from cluster.spec import ClusterSpec
 from cluster.submit.follow import Follower
+from cluster.submit.signals import ended_by_signals, without_signals
 from cluster.submit.state import JobState, job_state
 
 LOOK_SECONDS = 1.0  # between two looks at what the night says
@@ -55,11 +54,11 @@ def run(job: NightlyJob, spec: ClusterSpec, say: Say) -> int:
     number = ""
     # On the disk of the store, which the nodes share.
     with (
-        _ended_by_signals(),
+        ended_by_signals(),
         TemporaryDirectory(prefix=".submit-", dir=job.output, ignore_cleanup_errors=True) as name,
     ):
         try:
-            with _without_signals():
+            with without_signals():
                 number = _submit(shown(job, spec), Path(name))
             ended = _watched(number, spec, Follower(Path(name), say))
         except BaseException:
@@ -162,45 +161,9 @@ def _code(number: str, state: JobState | None, say: Say) -> int:
 
 def _cancel(number: str) -> None:
     """End the job, and wait until nothing of it runs, for a while."""
-    with _without_signals(), suppress(ClusterUnavailableError, subprocess.TimeoutExpired):
+    with without_signals(), suppress(ClusterUnavailableError, subprocess.TimeoutExpired):
         command = ["scancel", number]
         subprocess.run(command, capture_output=True, check=False, timeout=SUBMIT_SECONDS)  # noqa: S603
         until = monotonic() + CANCEL_SECONDS
         while monotonic() < until and not ((state := job_state(number)) and state.ended):
             sleep(0.5)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise SystemExit in the block, as Ctrl-C raises KeyboardInterrupt.
-
-    One that is ignored, as under nohup, stays so.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    found = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
-    before = {each: handler for each, handler in found.items() if handler != signal.SIG_IGN}
-    for each in before:
-        signal.signal(each, end)
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-
-@contextmanager
-def _without_signals() -> Iterator[None]:
-    """What would end the block waits for its end: a job is never left without its number."""
-    before = signal.pthread_sigmask(
-        signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    )
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

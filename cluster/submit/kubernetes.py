@@ -1,0 +1,153 @@
+"""A night as a DaskJob on Kubernetes: submitted, followed, and deleted whatever ends the wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import monotonic, sleep
+
+from cluster.errors import ClusterUnavailableError
+from cluster.submit.dask_job import Night, manifests, runner, unique_name
+from cluster.submit.kubectl import Kubectl, PodLog, require_kubectl
+from cluster.submit.pod_state import PodState, parse_pod
+from cluster.submit.signals import ended_by_signals, without_signals
+
+LOOK_SECONDS = 1.0  # between two questions, at first
+LONGEST_SECONDS = 15.0
+UNANSWERED_SECONDS = 300.0  # an API may be restarted
+TRY_AGAIN = 75
+# The pod first, so that the night has ended when the rest goes; a claim is never among them.
+_MADE = ("daskjobs.kubernetes.dask.org", "daskclusters.kubernetes.dask.org", "configmaps")
+_OPERATOR = "install the Dask operator (helm chart dask-kubernetes-operator), or see its log"
+Say = Callable[[str, str], None]
+
+
+def shown(night: Night) -> str:
+    """The manifest that would be submitted."""
+    return manifests(night, unique_name(night.job.name))
+
+
+def require_operator(namespace: str | None) -> None:
+    """Raise ClusterUnavailableError where no DaskJob can be made from here."""
+    require_kubectl()
+    found = Kubectl(namespace)("get", "daskjobs.kubernetes.dask.org", "--output", "name")
+    if found.returncode:
+        raise ClusterUnavailableError(
+            f"no DaskJobs can be seen ({' '.join(found.stderr.split())}): correct kubectl's "
+            f"configuration and rights, or {_OPERATOR}"
+        )
+
+
+def run(night: Night, say: Say) -> int:
+    """Submit the night, say what it says on ``err``, line by line, and return its exit code.
+
+    Whatever ends this deletes what it made. Raises ClusterUnavailableError where that is not taken,
+    or does not start in time.
+    """
+    require_kubectl()
+    name, kubectl = unique_name(night.job.name), Kubectl(night.spec.namespace)
+    with ended_by_signals():
+        try:
+            with without_signals():
+                _apply(kubectl, manifests(night, name))
+            say("err", f"DaskJob {name} is submitted to Kubernetes")
+            state = _followed(kubectl, name, night.spec.timeout_seconds, say)
+        finally:
+            with without_signals():
+                _delete(kubectl, name, say)
+    return _code(runner(name), state, say)
+
+
+def _apply(kubectl: Kubectl, text: str) -> None:
+    done = kubectl("apply", "--filename", "-", text=text)
+    if done.returncode:
+        said = " ".join(done.stderr.split())
+        remedy = _OPERATOR if "no matches for kind" in said else "correct what it names"
+        raise ClusterUnavailableError(
+            f"Kubernetes does not take the night ({said}): {remedy}, or try again when it answers"
+        )
+
+
+def _followed(kubectl: Kubectl, name: str, timeout: float, say: Say) -> PodState | None:
+    """The state in which the night's pod ended; None where somebody has deleted it."""
+    pod, said, until = runner(name), "", monotonic() + timeout
+    log = PodLog(kubectl, pod, lambda line: say("err", line))
+    seen = started = False
+    try:
+        for state in _states(kubectl, pod):
+            if state is None and seen:
+                return None
+            if state is not None:
+                seen, started = True, started or state.started
+                if state.why != said and not started:
+                    said = state.why
+                    say("err", f"pod {pod} is pending: {said}")
+                if state.ended:
+                    log.finish()
+                    return state
+            if started:
+                log.follow()
+            elif monotonic() > until:
+                raise _not_started(pod, state, timeout)
+    finally:
+        log.close()
+    raise AssertionError("states go on for ever")
+
+
+def _states(kubectl: Kubectl, pod: str) -> Iterator[PodState | None]:
+    """What Kubernetes says of the pod, None where there is none; asked less and less often.
+
+    Raises ClusterUnavailableError where it has not answered for long.
+    """
+    pause, answered = LOOK_SECONDS, monotonic()
+    while True:
+        found = kubectl("get", "pod", pod, "--output", "json", "--ignore-not-found")
+        if found.returncode == 0:
+            answered = monotonic()
+            yield parse_pod(found.stdout) if found.stdout.strip() else None
+        elif monotonic() - answered > UNANSWERED_SECONDS:
+            raise ClusterUnavailableError(
+                f"Kubernetes has not answered for {UNANSWERED_SECONDS:g} s what became of pod "
+                f"{pod} ({' '.join(found.stderr.split())}): run again when it does"
+            )
+        sleep(pause)
+        pause = min(1.2 * pause, LONGEST_SECONDS)
+
+
+def _not_started(pod: str, state: PodState | None, timeout: float) -> ClusterUnavailableError:
+    if state is None:
+        return ClusterUnavailableError(
+            f"nobody has made pod {pod} within {timeout:g} s: {_OPERATOR}"
+        )
+    remedy = "raise cluster.timeout_seconds"
+    if "Image" in state.reason:
+        remedy = "correct cluster.image, or let the nodes pull it"
+    elif state.reason == "Unschedulable":
+        remedy = "see cluster.claim and the room on the nodes, or raise cluster.timeout_seconds"
+    return ClusterUnavailableError(
+        f"pod {pod} has not started within {timeout:g} s ({state.why or state.phase}): {remedy}"
+    )
+
+
+def _delete(kubectl: Kubectl, name: str, say: Say) -> None:
+    """Delete all that was made for a night; what cannot be deleted is said."""
+    options = ("--ignore-not-found", "--timeout=45s")
+    kubectl("delete", "pod", runner(name), "--grace-period=5", *options)
+    left = [kind for kind in _MADE if kubectl("delete", kind, name, *options).returncode]
+    if left:
+        again = "; ".join(" ".join(kubectl.words("delete", kind, name)) for kind in left)
+        say("err", f"what was made may still be there, for: {again}")
+
+
+def _code(pod: str, state: PodState | None, say: Say) -> int:
+    """The night's exit code, or one that says what a scheduler is to do; then with a line."""
+    if state is None:
+        say("err", f"pod {pod} was deleted by somebody: run again, which goes on")
+        return TRY_AGAIN
+    if state.cannot_start:
+        say("err", f"pod {pod} cannot run hexcast ({state.why}): correct cluster.image")
+        return ClusterUnavailableError.exit_code
+    if state.own_code is not None:
+        return state.own_code
+    how = state.why or f"exit code {state.code}"
+    say("err", f"the night was ended ({how}): run again, which goes on where it stopped")
+    return TRY_AGAIN

@@ -1,0 +1,211 @@
+"""Nights submitted to Kubernetes: kubectl is a stand-in that runs what a pod would."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import psutil
+import pytest
+from cities import Small
+from distributed import LocalCluster
+from kube_night import HEXCAST, PODS, a_night, hexcast, stand_in, submittable
+from lived import MODEL, NIGHT
+
+from cluster.errors import ClusterUnavailableError
+from cluster.spec import ClusterSpec
+from cluster.submit.dask_job import Night
+from cluster.submit.kubectl import require_kubectl
+from cluster.submit.kubernetes import require_operator, run
+from cluster.submit.pod_state import parse_pod
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    return a_night(tmp_path)
+
+
+@pytest.fixture
+def kube(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return stand_in(tmp_path, monkeypatch)
+
+
+def left(kube: Path) -> list[str]:
+    return [path.name for path in kube.glob("*.json")]
+
+
+def told(night: Night) -> tuple[int, list[tuple[str, str]]]:
+    said: list[tuple[str, str]] = []
+    code = run(night, lambda stream, line: said.append((stream, line)))
+    return code, said
+
+
+@pytest.mark.parametrize("code", [0, 66])
+def test_words_and_exit_code_of_the_night_come_through(
+    night: Night, kube: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setenv("CODE", str(code))
+    found, said = told(night)
+    assert found == code
+    lines = [line for _, line in said if "pending" not in line][1:]
+    assert lines[0] == "tcp://nowhere:8786"
+    assert lines[1].startswith(f"hexcast nightly {kube}/etc/city.yaml --cluster pods --out {kube}")
+    assert lines[2:] == ["line 0", "line 1", "line 2", "an end without one"]
+    assert left(kube) == []
+    deleted = [call for call in (kube / "calls").read_text().splitlines() if "delete" in call]
+    assert len(deleted) == 4
+    assert not any("claim" in call or "pvc" in call for call in deleted)
+
+
+def test_lines_are_said_as_they_come_also_after_a_cut(
+    night: Night, kube: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOPS", "30")
+    monkeypatch.setenv("FAKE_MODE", "cut")
+    early: list[str] = []
+
+    def say(_: str, line: str) -> None:
+        if not (kube / "code").exists():
+            early.append(line)
+        every.append(line)
+
+    every: list[str] = []
+    assert run(night, say) == 0
+    assert (kube / "was cut").exists()
+    assert "line 10" in early
+    assert [line for line in every if line.startswith("line ")] == [f"line {i}" for i in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("ImagePullBackOff", r"within 1 s \(ImagePullBackOff: .*correct cluster\.image"),
+        ("Unschedulable", r"\(Unschedulable: 0/3 nodes\): see cluster\.claim"),
+        ("idle operator", "nobody has made pod .*: install the Dask operator"),
+        ("no operator", "no matches for kind .*: install the Dask operator"),
+        ("unreachable", "does not take the night .*i/o timeout"),
+    ],
+)
+def test_a_night_that_does_not_start_is_given_up(
+    night: Night, kube: Path, monkeypatch: pytest.MonkeyPatch, mode: str, said: str
+) -> None:
+    monkeypatch.setenv("FAKE_MODE", mode)
+    lines: list[str] = []
+    begun = monotonic()
+    with pytest.raises(ClusterUnavailableError, match=said):
+        run(
+            replace(night, spec=ClusterSpec(**PODS, timeout_seconds=1)),
+            lambda _, line: lines.append(line),
+        )
+    assert monotonic() - begun < 20
+    assert any("is pending: ImagePull" in line for line in lines) == (mode == "ImagePullBackOff")
+    assert any("may still be there" in line for line in lines) == (mode == "unreachable")
+    assert left(kube) == []
+
+
+@pytest.mark.parametrize("mode", ["OOMKilled", "Evicted"])
+def test_a_night_that_was_ended_is_to_be_run_again(
+    night: Night, kube: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setenv("FAKE_MODE", mode)
+    code, said = told(night)
+    assert code == 75
+    assert f"the night was ended ({mode}" in said[-1][1]
+    assert left(kube) == []
+
+
+@pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGINT])
+def test_who_ends_the_command_ends_the_night(
+    kube: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: signal.Signals
+) -> None:
+    monkeypatch.setenv("LOOPS", "600")
+    city = submittable(tmp_path)
+    words = [str(HEXCAST), "submit", str(city), "--cluster", "pods"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        until((kube / "log").exists, "the night's log")
+        until(lambda: "line 1\n" in (kube / "log").read_text(), "the night's lines")
+        assert len(left(kube)) == 4
+        process.send_signal(way)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[way], said
+    assert left(kube) == []
+    assert not psutil.pid_exists(int((kube / "pid").read_text()))
+
+
+def until(met: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    end = monotonic() + seconds
+    while not met():
+        assert monotonic() < end, f"in vain: {what}"
+        sleep(0.05)
+
+
+def test_the_command_submits_and_ends_as_the_night(
+    kube: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODE", "66")
+    city = submittable(tmp_path)
+    found = hexcast("submit", city, "--cluster", "pods", "--json")
+    assert (found.returncode, found.stdout) == (66, ""), found.stderr
+    assert "line 2" in found.stderr.splitlines()
+    assert "--json" in (kube / "log").read_text()
+    monkeypatch.setenv("FAKE_MODE", "unreachable")
+    assert hexcast("submit", city, "--cluster", "pods").returncode == 69
+    monkeypatch.setenv("PATH", str(kube))
+    missing = hexcast("submit", city, "--cluster", "pods")
+    assert missing.returncode == 69
+    assert "kubectl is not on the PATH" in missing.stderr
+
+
+def test_a_check_sees_the_operator(kube: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_operator("crime")
+    assert (kube / "calls").read_text().startswith("--namespace crime get daskjobs")
+    monkeypatch.setenv("FAKE_MODE", "no operator")
+    with pytest.raises(ClusterUnavailableError, match="no DaskJobs can be seen"):
+        require_operator(None)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ClusterUnavailableError, match="kubectl"):
+        require_kubectl()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "cannot"),
+    [
+        ({"terminated": {"exitCode": 0, "reason": "OOMKilled"}}, 0, False),
+        ({"terminated": {"exitCode": 65, "reason": "Error"}}, 65, False),
+        ({"terminated": {"exitCode": 137, "reason": "Error"}}, None, False),
+        ({"terminated": {"exitCode": 128, "reason": "StartError"}}, None, True),
+        ({"terminated": {"exitCode": 127, "reason": "Error"}}, 127, True),
+    ],
+)
+def test_how_a_pod_ended(status: dict[str, Any], code: int | None, cannot: bool) -> None:
+    known = {"phase": "Failed", "containerStatuses": [{"name": "hexcast", "state": status}]}
+    state = parse_pod(json.dumps({"status": known}))
+    assert (state.own_code, state.cannot_start, state.ended) == (code, cannot, True)
+    late = parse_pod(json.dumps({"status": known | {"reason": "DeadlineExceeded"}}))
+    assert late.own_code == (0 if code == 0 else None)
+
+
+def test_a_whole_night_runs_in_a_pod(
+    kube: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hexcast itself, told of its scheduler by the environment alone, with workers of its own."""
+    (tmp_path / "tools" / "hexcast").unlink()
+    (tmp_path / "tools" / "hexcast").symlink_to(HEXCAST)
+    monkeypatch.setenv("HEXCAST_DATA", str(tmp_path))
+    city = submittable(tmp_path, Small().rows(), model=MODEL)
+    text = city.read_text()
+    city.write_text(text.replace("in/*.csv", "${HEXCAST_DATA}/in/*.csv"))
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as workers:
+        monkeypatch.setenv("FAKE_SCHEDULER", workers.scheduler_address)
+        found = hexcast("submit", city, "--cluster", "pods", "--as-of", NIGHT.isoformat())
+    assert found.returncode == 0, found.stderr
+    assert '"stage": "cube"' in found.stderr
+    assert (kube / "store" / "small" / "latest").exists()
+    assert not (tmp_path / "store").exists()
+    assert left(kube) == []

@@ -52,9 +52,11 @@ def run(name: str, city: Path, *more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def drivers() -> list[psutil.Process]:
+def drivers(processes: Processes) -> list[psutil.Process]:
     """Processes in which a worker runs a night."""
-    return [each for each in psutil.process_iter() if "pipeline.submitted" in _words(each)]
+    nannies = [psutil.Process(worker.pid) for worker in processes.workers]
+    below = (child for nanny in nannies for child in nanny.children(recursive=True))
+    return [each for each in below if "pipeline.submitted" in _words(each)]
 
 
 def _words(process: psutil.Process) -> list[str]:
@@ -94,7 +96,7 @@ def test_a_submitted_night_is_the_night_of_this_machine(
 
     again = run("submit", city, "--cluster", "office")
     assert (again.returncode, "done already" in again.stdout) == (0, True)
-    assert drivers() == []
+    assert drivers(processes) == []
     assert not any(map(len, tasks(processes).values())), "the cluster keeps nothing of it"
 
 
@@ -106,13 +108,15 @@ def test_the_nights_exit_code_and_words_come_through(city: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGKILL])
-def test_who_ends_the_command_ends_the_night(city: Path, tmp_path: Path, way: int) -> None:
+def test_who_ends_the_command_ends_the_night(
+    processes: Processes, city: Path, tmp_path: Path, way: int
+) -> None:
     words = command("submit", city, "--cluster", "office")
     with subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         until((tmp_path / "store" / "silver").exists, "silver")
-        assert len(drivers()) == 1
+        assert len(drivers(processes)) == 1
         process.send_signal(way)
-    until(lambda: not drivers(), "the night's end", 30)
+    until(lambda: not drivers(processes), "the night's end", 30)
     assert not (tmp_path / "store" / "latest").exists()
 
 
@@ -122,8 +126,8 @@ def test_a_night_outlives_the_worker_that_it_ran_on(
     words = command("submit", city, "--cluster", "office")
     (tmp_path / "store").mkdir()  # any of the workers has it
     with subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True) as process:
-        until(drivers, "a driver")
-        (driver,) = drivers()
+        until(lambda: drivers(processes), "a driver")
+        (driver,) = drivers(processes)
         before = driver.pid
         worker = driver.parent()
         assert worker is not None

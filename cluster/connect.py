@@ -116,9 +116,12 @@ def _remote(spec: ClusterSpec) -> Iterator[Client]:
     try:
         client = Client(spec.address, timeout=spec.timeout_seconds, security=security)
     except (OSError, TimeoutError) as fault:
+        remedy = _REMEDIES.get(
+            spec.kind, "start it, correct cluster.address or its certificates, or use kind: local"
+        )
         raise ClusterUnavailableError(
             f"no scheduler answers at {spec.address} within {spec.timeout_seconds:g} s ({fault}): "
-            "start it, correct cluster.address or its certificates, or use kind: local"
+            f"{remedy}"
         ) from fault
     with client:
         _wait(client, spec)

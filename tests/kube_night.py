@@ -73,4 +73,4 @@ def submittable(folder: Path, rows: pd.DataFrame | None = None, **changes: Any) 
 def hexcast(*words: object) -> subprocess.CompletedProcess[str]:
     """The command, to its end."""
     command = [str(HEXCAST), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)

@@ -74,12 +74,12 @@ def test_a_night_outside_a_pod_begins_nothing(
 
 def test_in_a_pod_the_operators_scheduler_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
     ) as cluster:
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)
         with connect(ClusterSpec(**PODS, wait_for=2)) as client:
             assert len(client.nthreads()) == 2
-        short = ClusterSpec(**PODS | {"workers": 3}, wait_for=3, timeout_seconds=0.5)
+        short = ClusterSpec(**PODS | {"workers": 3}, wait_for=3, timeout_seconds=3)
         with pytest.raises(ClusterUnavailableError, match="kubectl get pods"), connect(short):
             pass
 

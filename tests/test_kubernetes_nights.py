@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
@@ -13,8 +16,9 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 from cities import Small
-from distributed import LocalCluster
+from dask_processes import end
 from kube_night import HEXCAST, PODS, a_night, hexcast, stand_in, submittable
 from lived import MODEL, NIGHT
 
@@ -191,21 +195,54 @@ def test_how_a_pod_ended(status: dict[str, Any], code: int | None, cannot: bool)
     assert late.own_code == (0 if code == 0 else None)
 
 
+@contextmanager
+def pods(manifest: str, folder: Path) -> Iterator[str]:
+    """Dask's scheduler and the workers, by the command lines of their pods; its address."""
+    *_, job = yaml.safe_load_all(manifest)
+    parts = job["spec"]["cluster"]["spec"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    address = f"tcp://127.0.0.1:{port}"
+    started: list[subprocess.Popen[bytes]] = []
+    wanted = [("scheduler", 0), *(("worker", i) for i in range(parts["worker"]["replicas"]))]
+    try:
+        for role, number in wanted:
+            (one,) = parts[role]["spec"]["containers"]
+            name = f"{role}{number}"
+            there = {"$(DASK_WORKER_NAME)": name, "8786": port, "/tmp": str(folder / name)}
+            words = [there.get(word, word) for word in one["command"] + one["args"]]
+            with (folder / f"{name}.log").open("wb") as log:
+                started.append(
+                    subprocess.Popen(
+                        [str(HEXCAST.with_name(words[0])), *words[1:]],
+                        env=os.environ | {"DASK_SCHEDULER_ADDRESS": address},
+                        cwd=folder, stdout=log, stderr=log, start_new_session=True,
+                    )
+                )  # fmt: skip
+        yield address
+    finally:
+        for process in started:
+            end(process)
+
+
 def test_a_whole_night_runs_in_a_pod(
     kube: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Hexcast itself, told of its scheduler by the environment alone, with workers of its own."""
+    """Hexcast itself and the pods beside it, which know of each other by the environment alone."""
     (tmp_path / "tools" / "hexcast").unlink()
     (tmp_path / "tools" / "hexcast").symlink_to(HEXCAST)
     monkeypatch.setenv("HEXCAST_DATA", str(tmp_path))
     city = submittable(tmp_path, Small().rows(), model=MODEL)
     text = city.read_text()
     city.write_text(text.replace("in/*.csv", "${HEXCAST_DATA}/in/*.csv"))
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as workers:
-        monkeypatch.setenv("FAKE_SCHEDULER", workers.scheduler_address)
-        found = hexcast("submit", city, "--cluster", "pods", "--as-of", NIGHT.isoformat())
+    words = ("submit", city, "--cluster", "pods", "--as-of", NIGHT.isoformat())
+    with pods(hexcast(*words, "--dry-run").stdout, tmp_path) as address:
+        monkeypatch.setenv("FAKE_SCHEDULER", address)
+        found = hexcast(*words)
     assert found.returncode == 0, found.stderr
-    assert '"stage": "cube"' in found.stderr
+    assert '"stage": "train"' in found.stderr
+    assert "Register" in (tmp_path / "scheduler0.log").read_text()
     assert (kube / "store" / "small" / "latest").exists()
     assert not (tmp_path / "store").exists()
     assert left(kube) == []

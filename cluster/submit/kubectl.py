@@ -10,8 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from cluster.errors import ClusterUnavailableError
+from cluster.submit.pod_state import CONTAINER
 
 CALL_SECONDS = 60.0
+_OF_NIGHT = ("--container", CONTAINER)  # others may be put beside it
 LOG_SECONDS = 10.0  # for a log to end after its pod
 
 
@@ -69,7 +71,7 @@ class PodLog:
             return
         self.close()
         self._process = subprocess.Popen(  # noqa: S603 -- no shell
-            self._kubectl.words("logs", "--follow", self._pod),
+            self._kubectl.words("logs", "--follow", *_OF_NIGHT, self._pod),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -95,7 +97,7 @@ class PodLog:
         if self._reader is not None:
             self._reader.join(LOG_SECONDS)
         self.close()
-        found = self._kubectl("logs", self._pod)
+        found = self._kubectl("logs", *_OF_NIGHT, self._pod)
         for line in found.stdout.splitlines()[self._said :]:
             self._tell(line)
         if found.returncode:

@@ -81,10 +81,13 @@ def _never_without_workers(client: Client, at_work: dict[Future[Any], Any]) -> I
     def look() -> None:
         without = 0.0
         while not ended.wait(LOOK_SECONDS):
-            without = 0.0 if client.nthreads() else without + LOOK_SECONDS
+            try:
+                without = 0.0 if client.nthreads() else without + LOOK_SECONDS
+            except OSError:  # the scheduler has left, and the client cancels by itself
+                return
             if without > again.WAIT_SECONDS:
                 client.cancel(list(at_work), force=True)
-                return
+                without = 0.0
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()

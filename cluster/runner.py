@@ -67,8 +67,8 @@ class Runner(SLURMRunner):
         self._serving = server, asyncio.create_task(self._end_with_the_night(scheduler))
 
     async def _hear(self, reader: StreamReader, writer: StreamWriter) -> None:
-        word = (await reader.read(len(self._word))).decode(errors="replace")
-        if secrets.compare_digest(word, self._word):
+        word = await reader.read(len(self._word))
+        if secrets.compare_digest(word, self._word.encode()):
             self._held.set()
             with suppress(OSError):  # where its node is gone, too
                 await reader.read()  # nothing comes, and at last the end

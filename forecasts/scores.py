@@ -112,7 +112,6 @@ def auc(expected: ArrayLike, counts: ArrayLike) -> float:
 
     Pooled over cells and hours, so mostly a measure of place; ties count half (Mann-Whitney).
     """
-
     m, n = _pair(expected, counts)
     hit = n > 0
     hits, misses = int(hit.sum()), int((~hit).sum())

@@ -29,7 +29,6 @@ def submit(
 
     Example: hexcast submit mycity.yaml --cluster office
     """
-    from cluster.submit.signals import ended_by_signals
     from pipeline import submitting
     from pipeline.load import load_config, read_text
     from pipeline.scheduling import nightly_job, running_command
@@ -48,9 +47,7 @@ def submit(
     if dry_run:
         typer.echo(submitting.shown(job, settings.cluster, text), nl=False)
         return
-    with ended_by_signals():
-        code = submitting.run(job, settings.cluster, text, _say)
-    raise typer.Exit(code)
+    raise typer.Exit(submitting.run(job, settings.cluster, text, _say))
 
 
 def _words(as_of: datetime | None, accept_quality: bool, profile: bool, as_json: bool) -> list[str]:

@@ -31,7 +31,8 @@ def config_to_work(
         config = load_config(path, out, cluster)
         if config.cluster.kind == "kubernetes" and works:
             found_in_pod(config.cluster)
-        if config.cluster.kind != "slurm" or (step is None and not works):
+        alone = step is None or step.tasks == 1
+        if config.cluster.kind != "slurm" or (alone and not works):
             return config
         step = require_step(config.cluster)
         folder = make_folder(Path(config.output.path), "output.path")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -19,6 +20,8 @@ from pipeline import cli, load
 def main() -> None:
     """Run it; a store is whole whenever a process ends, so that this may end at any time."""
     asked = json.loads(sys.stdin.readline())
+    # Of a worker that a shell started beside it, it would be ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_the_worker, daemon=True).start()
     load.SENT.update({Path(path): text for path, text in asked["files"].items()})
     sys.argv = ["hexcast", *asked["arguments"]]

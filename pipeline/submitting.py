@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from cluster.schedules.job import NightlyJob
 from pipeline.errors import ConfigError
 from pipeline.load import CLUSTERS, clusters_text
+from pipeline.locks import make_folder
 from pipeline.paths import variables
+from pipeline.plainly import plainly
 from pipeline.scheduling import DATA, Carried, carried, default_image
 
 if TYPE_CHECKING:
@@ -72,7 +74,9 @@ def run(job: NightlyJob, spec: ClusterSpec, text: str, say: Callable[[str, str],
     if spec.kind == "slurm":
         from cluster.submit import slurm
 
-        return slurm.run(job, spec, say)
+        make_folder(job.output, "output.path")
+        with plainly(str(job.output)):
+            return slurm.run(job, spec, say)
     if spec.kind == "kubernetes":
         from cluster.submit import kubernetes
 

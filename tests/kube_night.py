@@ -60,7 +60,7 @@ def stand_in(folder: Path, patch: pytest.MonkeyPatch) -> Path:
         "CODE": "0", "LOOPS": "3",
     }.items():  # fmt: skip
         patch.setenv(name, value)
-    patch.setattr("cluster.submit.kubernetes.LOOK_SECONDS", 0.05)
+    patch.setattr("cluster.submit.asking.LOOK_SECONDS", 0.05)
     return root
 
 

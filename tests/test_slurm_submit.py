@@ -66,7 +66,9 @@ def test_what_is_scheduled_is_what_is_submitted_with_a_log_of_its_own(
     assert [line for line in submitted[2:] if line not in scheduled] == []
     more = [line for line in scheduled[2:] if line not in submitted]
     assert [line.split()[0] for line in more] == ["#SBATCH", "mkdir", "exec"]
-    assert "#SCRON --ntasks=8\n" in files["hexcast-small.scrontab"]
+    starts = files["hexcast-small.scrontab"]
+    assert "#SCRON --ntasks=8\n" in starts
+    assert "#SCRON --job-name=hexcast-small-nightly\n" in starts, "singletons wait for a name"
     assert "srun" not in batch_script(job, ClusterSpec(workers=2))
 
 
@@ -138,7 +140,8 @@ def site(tmp_path: Path, job: NightlyJob, monkeypatch: pytest.MonkeyPatch) -> Pa
         (tmp_path / name).write_text(f"#!/bin/bash\n{body}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr("cluster.submit.slurm.LOOK_SECONDS", 0.01)
+    for module in ("slurm", "asking"):
+        monkeypatch.setattr(f"cluster.submit.{module}.LOOK_SECONDS", 0.01)
     return tmp_path
 
 

@@ -53,7 +53,9 @@ def _run(job: NightlyJob, spec: ClusterSpec) -> str:
 
 
 def _options(mark: str, job: NightlyJob, spec: ClusterSpec) -> str:
-    options: dict[str, object] = {"job-name": f"hexcast-{job.name}", "nodes": 1}
+    # A night submitted by hand is not to wait for the next line of a scrontab, which is a job, too.
+    names = {"SBATCH": f"hexcast-{job.name}", "SCRON": f"hexcast-{job.name}-nightly"}
+    options: dict[str, object] = {"job-name": names[mark], "nodes": 1}
     shape: dict[str, object]
     if spec.kind == "slurm":
         asked = Allocation.of(spec.workers, spec.memory_gib, DRIVER_GIB, spec.options)

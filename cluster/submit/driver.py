@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from cluster.errors import ClusterUnavailableError
 from cluster.spec import ClusterSpec
 
 if TYPE_CHECKING:
@@ -79,11 +80,17 @@ def _run(errand: Errand, worker: Worker, key: str) -> int:
 
 
 def _request(errand: Errand, worker: Worker) -> dict[str, Any]:
-    own = errand.spec.model_copy(
-        update={"address": worker.scheduler.address, "tls": None}
-    ).model_dump(exclude_none=True)
+    own = errand.spec.model_dump(exclude_none=True) | {"address": worker.scheduler.address}
+    own = {name: value for name, value in own.items() if name != "tls"}
     if tls := _certificates(worker):
         own["tls"] = tls
+    try:
+        ClusterSpec.model_validate(own)
+    except ValueError as fault:
+        raise ClusterUnavailableError(
+            f"the night cannot use its cluster as worker {worker.address} does, at "
+            f"{own['address']} ({fault}): correct cluster.address, tls or insecure"
+        ) from None
     files = {**errand.files, errand.clusters: json.dumps({errand.name: own})}
     return {"arguments": list(errand.arguments), "files": files}
 
@@ -112,7 +119,8 @@ def _wait(process: subprocess.Popen[str], worker: Worker, key: str) -> None:
             process.wait(LOOK_SECONDS)
             return
         task = worker.state.tasks.get(key)
-        if task is None or task.state != "long-running":
+        # Not yet long-running is a worker whose event loop has been busy since it began.
+        if task is None or task.state not in ("executing", "long-running"):
             break
     process.send_signal(signal.SIGINT)
     try:

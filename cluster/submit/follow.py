@@ -16,6 +16,8 @@ class Follower:
         self._say = say
         self._read = dict.fromkeys(STREAMS, 0)
         self._rest = dict.fromkeys(STREAMS, b"")
+        for stream in STREAMS:  # on NFS a name once not found is long not asked for again
+            (folder / stream).touch()
 
     def say(self, line: str) -> None:
         """Say a line of whoever follows, on ``err``."""
@@ -24,10 +26,7 @@ class Follower:
     def look(self) -> None:
         """Say the lines that are complete by now."""
         for stream in STREAMS:
-            path = self._folder / stream
-            if not path.exists():
-                continue
-            with path.open("rb") as file:
+            with (self._folder / stream).open("rb") as file:
                 file.seek(self._read[stream])
                 text = file.read()
             self._read[stream] += len(text)

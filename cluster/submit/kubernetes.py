@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import monotonic, sleep
 
 from cluster.errors import ClusterUnavailableError
+from cluster.guard import TRY_AGAIN
+from cluster.submit.asking import UNANSWERED_SECONDS, Say, pauses
 from cluster.submit.dask_job import Night, manifests, runner, unique_name
 from cluster.submit.kubectl import Kubectl, PodLog, require_kubectl
 from cluster.submit.pod_state import PodState, parse_pod
 from cluster.submit.signals import ended_by_signals, without_signals
 
-LOOK_SECONDS = 1.0  # between two questions, at first
-LONGEST_SECONDS = 15.0
-UNANSWERED_SECONDS = 300.0  # an API may be restarted
-TRY_AGAIN = 75
 # The pod first, so that the night has ended when the rest goes; a claim is never among them.
 _MADE = ("daskjobs.kubernetes.dask.org", "daskclusters.kubernetes.dask.org", "configmaps")
 _OPERATOR = "install the Dask operator (helm chart dask-kubernetes-operator), or see its log"
-Say = Callable[[str, str], None]
 
 
 def shown(night: Night) -> str:
@@ -98,8 +95,8 @@ def _states(kubectl: Kubectl, pod: str) -> Iterator[PodState | None]:
 
     Raises ClusterUnavailableError where it has not answered for long.
     """
-    pause, answered = LOOK_SECONDS, monotonic()
-    while True:
+    answered = monotonic()
+    for pause in pauses():
         found = kubectl("get", "pod", pod, "--output", "json", "--ignore-not-found")
         if found.returncode == 0:
             answered = monotonic()
@@ -110,7 +107,6 @@ def _states(kubectl: Kubectl, pod: str) -> Iterator[PodState | None]:
                 f"{pod} ({' '.join(found.stderr.split())}): run again when it does"
             )
         sleep(pause)
-        pause = min(1.2 * pause, LONGEST_SECONDS)
 
 
 def _not_started(pod: str, state: PodState | None, timeout: float) -> ClusterUnavailableError:

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 from cluster.errors import ClusterUnavailableError
+from cluster.guard import TRY_AGAIN
 from cluster.schedules.job import NightlyJob
 from cluster.schedules.slurm import batch_script
 from cluster.spec import ClusterSpec
+from cluster.submit.asking import LOOK_SECONDS, UNANSWERED_SECONDS, Say, pauses
 from cluster.submit.follow import Follower
 from cluster.submit.signals import ended_by_signals, without_signals
 from cluster.submit.state import JobState, job_state
 
-LOOK_SECONDS = 1.0  # between two looks at what the night says
-LONGEST_SECONDS = 15.0  # between two questions to the controller
 CANCEL_SECONDS = 90.0  # SLURM itself waits half a minute before it kills
 SUBMIT_SECONDS = 120.0
-UNANSWERED_SECONDS = 300.0  # a controller may be restarted
-TRY_AGAIN = 75
 _OF_SHELLS = (126, 127)  # what was to be run cannot be run, or is not there
-Say = Callable[[str, str], None]
 
 
 def shown(job: NightlyJob, spec: ClusterSpec) -> str:
@@ -57,10 +54,11 @@ def run(job: NightlyJob, spec: ClusterSpec, say: Say) -> int:
         ended_by_signals(),
         TemporaryDirectory(prefix=".submit-", dir=job.output, ignore_cleanup_errors=True) as name,
     ):
+        follower = Follower(Path(name), say)
         try:
             with without_signals():
                 number = _submit(shown(job, spec), Path(name))
-            ended = _watched(number, spec, Follower(Path(name), say))
+            ended = _watched(number, spec, follower)
         except BaseException:
             if number:
                 _cancel(number)
@@ -126,12 +124,12 @@ def _states(number: str, patience: float) -> Iterator[JobState | None]:
 
     Raises ClusterUnavailableError where it has not answered for so many seconds.
     """
-    pause, asked, answered = LOOK_SECONDS, 0.0, monotonic()
+    pause, due, answered = pauses(), 0.0, monotonic()
     while True:
         state = None
-        if monotonic() >= asked + pause:
+        if monotonic() >= due:
             state, asked = job_state(number), monotonic()
-            pause = min(1.2 * pause, LONGEST_SECONDS)
+            due = asked + next(pause)
             answered = answered if state is None else asked
         if monotonic() - answered > patience:
             raise ClusterUnavailableError(

@@ -50,7 +50,7 @@ def test_another_fault_is_none_of_a_workers(client: Client) -> None:
 def test_without_any_worker_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster.again, "WAIT_SECONDS", 0.1)
     with (
-        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as empty,
+        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as empty,
         Client(empty) as client,
         pytest.raises(ClusterUnavailableError, match="no worker is left"),
     ):

@@ -72,7 +72,7 @@ def kills(client: Client, folder: Path, times: int) -> list[tuple[int, int]]:
 def test_what_was_lost_with_a_worker_is_sent_and_done_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    options = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+    options = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(n_workers=1, **options) as one, Client(one) as client:
         found = kills(client, tmp_path, 1)
         assert sorted(found) == [(item, item + 40) for item in range(6)]
@@ -86,7 +86,7 @@ def test_what_was_lost_with_a_worker_is_sent_and_done_again(
 def test_a_cluster_without_workers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster.again, "WAIT_SECONDS", 0.1)
     with (
-        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as none,
+        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as none,
         Client(none) as client,
         pytest.raises(ClusterUnavailableError, match="no worker is left"),
     ):

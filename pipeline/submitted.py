@@ -23,6 +23,7 @@ def main() -> None:
     # Of a worker that a shell started beside it, it would be ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_the_worker, daemon=True).start()
+    os.environ.pop("SLURM_STEP_ID", None)  # its worker may be a task of a step, and it is none
     load.SENT.update({Path(path): text for path, text in asked["files"].items()})
     sys.argv = ["hexcast", *asked["arguments"]]
     cli.command()

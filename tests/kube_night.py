@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 from cities import Small, small_file
+from jobs import small_job
 
-from cluster.schedules.job import NightlyJob
 from cluster.spec import ClusterSpec
 from cluster.submit.dask_job import Night
 
@@ -30,16 +29,7 @@ exit $CODE
 
 def a_night(folder: Path) -> Night:
     """A night as a command would have it submitted."""
-    job = NightlyJob(
-        name="small",
-        config=folder / "small.yaml",
-        hexcast=HEXCAST,
-        output=folder / "store",
-        timezone="America/Denver",
-        cutoff=time(0),
-        cluster="pods",
-        limit_minutes=10,
-    )
+    job = small_job(folder, HEXCAST, cluster="pods", limit_minutes=10)
     return Night(job, ClusterSpec(**PODS), "name: small\n", "hexcast:1")
 
 

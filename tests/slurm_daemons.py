@@ -7,12 +7,12 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from time import monotonic, sleep
 
 import psutil
+from waiting import until
 
 START_SECONDS = 30
 NODES = ("one", "two")
@@ -84,15 +84,6 @@ def _daemon(command: list[str], log: Path, environment: dict[str, str]) -> Itera
             for child in started:
                 if child.is_running():
                     child.kill()
-
-
-def until(happened: Callable[[], object], what: str, seconds: float = START_SECONDS) -> None:
-    """Wait till it has; TimeoutError where it does not."""
-    deadline = monotonic() + seconds
-    while not happened():
-        if monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {seconds} s")
-        sleep(0.1)
 
 
 def _ports(count: int) -> list[int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
+from workers import in_process
 
 import cluster.again
 from cluster.again import once_more
@@ -50,8 +51,7 @@ def test_another_fault_is_none_of_a_workers(client: Client) -> None:
 def test_without_any_worker_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster.again, "WAIT_SECONDS", 0.1)
     with (
-        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as empty,
-        Client(empty) as client,
+        in_process(workers=0, threads=1) as client,
         pytest.raises(ClusterUnavailableError, match="no worker is left"),
     ):
         once_more(client, failing(LOST))

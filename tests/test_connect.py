@@ -11,8 +11,8 @@ from time import monotonic
 
 import dask
 import pytest
-from distributed import LocalCluster
 from pydantic import ValidationError
+from workers import in_process
 
 import cluster.connect
 from cluster.connect import connect
@@ -105,8 +105,8 @@ def test_tls_without_certificates_is_said(files: dict[str, str]) -> None:
 
 
 def test_a_scheduler_without_workers_is_said() -> None:
-    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as empty:
-        spec = ClusterSpec(kind="address", address=empty.scheduler_address, timeout_seconds=0.2)
+    with in_process(workers=0, threads=1) as empty:
+        spec = ClusterSpec(kind="address", address=empty.scheduler.address, timeout_seconds=0.2)
         with (
             pytest.raises(ClusterUnavailableError, match="has no workers after 0"),
             connect(spec),

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ import psutil
 import pytest
 import yaml
 from cities import START, Small, small_file
+from waiting import until
 
 from cluster.schedules.cron import crontab
 from pipeline.load import load_config
@@ -72,12 +72,12 @@ def daemon() -> Iterator[subprocess.Popen[bytes]]:
             psutil.wait_procs(started, timeout=30)
 
 
-def until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not happened():
+def ended_after(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    def look() -> bool:
         assert process.poll() is None, "the daemon has ended"
-        assert time.monotonic() < deadline, f"not within {SECONDS} s"
-        time.sleep(0.5)
+        return happened()
+
+    until(look, "nights", SECONDS)
 
 
 def city_of_today(folder: Path) -> Path:
@@ -129,12 +129,12 @@ def test_cron_runs_the_night_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return codes.read_text().split() if codes.exists() else []
 
     with installed(f'MAILTO=""\n{text}'), daemon() as process:
-        until(lambda: len(ended()) >= 1, process)
+        ended_after(lambda: len(ended()) >= 1, process)
         first = log.read_text()
         assert ended()[0] == "0", first
         (published,) = (job.output / "runs").iterdir()
         made = (published / "manifest.json").stat().st_mtime_ns
-        until(lambda: len(ended()) >= 2, process)
+        ended_after(lambda: len(ended()) >= 2, process)
     assert '"stage": "layers"' in first
     second = log.read_text()[len(first) :]
     assert ended()[1] == "0", second

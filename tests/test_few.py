@@ -86,8 +86,7 @@ def test_what_was_lost_with_a_worker_is_sent_and_done_again(
 def test_a_cluster_without_workers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster.again, "WAIT_SECONDS", 0.1)
     with (
-        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as none,
-        Client(none) as client,
+        in_process(workers=0, threads=1) as client,
         pytest.raises(ClusterUnavailableError, match="no worker is left"),
     ):
         list(few_at_once(client, [1], lambda item: client.submit(pow, item, 2)))

@@ -7,11 +7,11 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 import psutil
@@ -21,6 +21,7 @@ from cities import Small
 from dask_processes import end
 from kube_night import HEXCAST, PODS, a_night, hexcast, stand_in, submittable
 from lived import MODEL, NIGHT
+from waiting import until
 
 from cluster.errors import ClusterUnavailableError
 from cluster.spec import ClusterSpec
@@ -140,13 +141,6 @@ def test_who_ends_the_command_ends_the_night(
     assert process.returncode == 143, said
     assert left(kube) == []
     assert not psutil.pid_exists(int((kube / "pid").read_text()))
-
-
-def until(met: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    end = monotonic() + seconds
-    while not met():
-        assert monotonic() < end, f"in vain: {what}"
-        sleep(0.05)
 
 
 def test_the_command_submits_and_ends_as_the_night(

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 from cities import Small, small_file
+from jobs import awkward_job
 
 from cluster.schedules.cron import crontab
 from cluster.schedules.job import NightlyJob
@@ -38,21 +39,8 @@ def needs(tool: str) -> pytest.MarkDecorator:
 @pytest.fixture
 def job(tmp_path: Path) -> NightlyJob:
     """A night of paths with whatever shells, cron and systemd take for their own."""
-    folder = tmp_path / "a b%c'd$HOME"
-    folder.mkdir()
-    hexcast = folder / "hexcast"
-    hexcast.write_text('#!/bin/sh\necho "$DATA|$TOKEN|$*"\nexit $CODE\n')
-    hexcast.chmod(0o755)
-    return NightlyJob(
-        name="small",
-        config=folder / "small.yaml",
-        hexcast=hexcast,
-        output=folder / "store",
-        timezone="America/Denver",
-        cutoff=time(0),
-        environment={"DATA": str(folder)},
-        workers=2,
-    )
+    job = awkward_job(tmp_path, "$DATA|$TOKEN|$*", workers=2)
+    return replace(job, environment={"DATA": str(job.config.parent)})
 
 
 def shell(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:

@@ -21,7 +21,8 @@ from chaos import contents, difference
 from cities import Small, small_file
 from dask_processes import make_certificates
 from lived import LOCAL, MODEL, NIGHT, Lived
-from slurm_daemons import CORES, NODES, absent, slurm, until
+from slurm_daemons import CORES, NODES, absent, slurm
+from waiting import until
 
 from cluster.errors import ClusterUnavailableError
 from cluster.schedules.job import NightlyJob

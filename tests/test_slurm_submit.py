@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
-from datetime import time
 from pathlib import Path
 
 import pytest
+from jobs import awkward_job
 
 from cluster.errors import ClusterUnavailableError
 from cluster.schedules.job import NightlyJob
@@ -22,21 +22,7 @@ HPC = ClusterSpec(kind="slurm", workers=6, memory_gib=8)
 @pytest.fixture
 def job(tmp_path: Path) -> NightlyJob:
     """A night of paths with whatever shells take for their own."""
-    folder = tmp_path / "a b%c'd$HOME"
-    folder.mkdir()
-    hexcast = folder / "hexcast"
-    hexcast.write_text('#!/bin/sh\necho "$SLURM_PROCID|$*"\nexit $CODE\n')
-    hexcast.chmod(0o755)
-    return NightlyJob(
-        name="small",
-        config=folder / "small.yaml",
-        hexcast=hexcast,
-        output=folder / "store",
-        timezone="America/Denver",
-        cutoff=time(0),
-        cluster="hpc",
-        options=("--json",),
-    )
+    return awkward_job(tmp_path, "$SLURM_PROCID|$*", cluster="hpc", options=("--json",))
 
 
 def test_the_script_asks_for_what_the_site_wants(job: NightlyJob) -> None:

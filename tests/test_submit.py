@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import psutil
@@ -19,6 +18,7 @@ from chaos import contents, difference
 from cities import Small, small_file
 from dask_processes import Processes, dask_processes
 from lived import MODEL, NIGHT, Lived
+from waiting import until
 
 from cluster.connect import connect
 from cluster.errors import ClusterUnavailableError
@@ -67,13 +67,6 @@ def _words(process: psutil.Process) -> list[str]:
         return []
 
 
-def until(met: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    end = monotonic() + seconds
-    while not met():
-        assert monotonic() < end, f"in vain: {what}"
-        sleep(0.05)
-
-
 def kept(processes: Processes) -> list[Any]:
     """What a cluster still has of nights: tasks, results, and what they said."""
     with connect(ClusterSpec(**processes.spec)) as client:
@@ -109,6 +102,23 @@ def test_the_nights_exit_code_and_words_come_through(city: Path, tmp_path: Path)
     found = run("submit", city, "--cluster", "office")
     assert found.returncode == 66
     assert "hexcast: " in found.stderr.splitlines()[-1]
+
+
+def test_a_night_whose_worker_is_a_task_of_slurm_says_what_is_wrong(tmp_path: Path) -> None:
+    """Of a step itself only one task speaks."""
+    numbers = {"SLURM_STEP_ID": "0", "SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "8"}
+    path = str(tmp_path / "small.yaml")
+    asked = {"arguments": ["nightly", path], "files": {path: "nothing: here\n"}}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline.submitted"],
+        stdin=pipe, stderr=pipe, text=True, env=os.environ | numbers,
+    ) as process:  # fmt: skip
+        assert process.stdin
+        assert process.stderr
+        print(json.dumps(asked), file=process.stdin, flush=True)  # and open: its end is the night's
+        assert "nothing: unknown key" in process.stderr.read()
+    assert process.returncode == 78
 
 
 @pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGKILL])

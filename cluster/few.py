@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
 from distributed import Client, Future, as_completed, wait
 
-from cluster import again
+from cluster.again import go_on_without, never_without_workers
 from cluster.errors import is_of_lost_worker
 
 LOSSES = 3  # of workers; then it is no chance
-LOOK_SECONDS = 1.0
 Item = TypeVar("Item")
 
 
@@ -45,7 +43,7 @@ def few_at_once(
             futures.append(future)
         return futures
 
-    with _never_without_workers(client, at_work):
+    with never_without_workers(client, at_work):
         threads = max(sum(client.nthreads().values()), 1)
         done = as_completed(start(islice(waiting, 2 * threads)))
         for future in done:
@@ -59,7 +57,7 @@ def few_at_once(
                     raise
                 if losses_then == losses:  # else it has been sent again already
                     losses += 1
-                    again.go_on_without(client, fault)
+                    go_on_without(client, fault)
                     sent = _send(client, shared)
                 done.update(start([item]))
                 continue
@@ -71,28 +69,3 @@ def _send(client: Client, shared: Sequence[Any]) -> list[Future[Any]]:
     # Without a hash for a name: a name that is used again, while its last use is being let go of,
     # would be let go of, too. In a list, since Dask sends the elements of what it is given.
     return list(client.scatter([*shared], hash=False)) if shared else []
-
-
-@contextmanager
-def _never_without_workers(client: Client, at_work: dict[Future[Any], Any]) -> Iterator[None]:
-    """Cancels what is at work once there was no worker for a while: it would wait for ever."""
-    ended = threading.Event()
-
-    def look() -> None:
-        without = 0.0
-        while not ended.wait(LOOK_SECONDS):
-            try:
-                without = 0.0 if client.nthreads() else without + LOOK_SECONDS
-            except OSError:  # the scheduler has left, and the client cancels by itself
-                return
-            if without > again.WAIT_SECONDS:
-                client.cancel(list(at_work), force=True)
-                without = 0.0
-
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()

@@ -23,6 +23,9 @@ from networks import GATEWAY, Host, network, unavailable
 
 from cluster.spec import ClusterSpec
 from pipeline.backfill import run_backfill
+from pipeline.config import Config
+from pipeline.learning.boosting import tuning_path
+from pipeline.tuning.recipe import run_tuning
 
 CUT_SECONDS = 30
 
@@ -103,6 +106,29 @@ def test_a_backfill_goes_on_without_a_worker(tmp_path: Path) -> None:
             run_backfill(config, first.date(), last.date(), NOW, "missing", say)
     assert killed
     assert difference(*map(contents, cities)) == ""
+
+
+def test_a_search_goes_on_without_a_worker(tmp_path: Path) -> None:
+    killed = list[str]()
+    with dask_processes(tmp_path / "processes", 2) as processes:
+
+        def say(line: str) -> None:
+            if "trial 1" in line and not killed:
+                kill_a_worker(processes)
+                killed.append(line)
+
+        here = lived(tmp_path / "here", LOCAL).config
+        there = here.model_copy(update={"cluster": ClusterSpec(**processes.spec)})
+        found = _searched(there, say)
+    assert killed
+    tuning_path(here, NIGHT).unlink()
+    assert found == _searched(here, lambda _: None)
+
+
+def _searched(config: Config, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    trials = run_tuning(config, NOW, NIGHT, 30, say, most_trials=4)["trials"]
+    assert len(trials) == 4
+    return [{**trial, "seconds": 0} for trial in trials]
 
 
 @pytest.mark.faults

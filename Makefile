@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 LOCK := requirements/cpu.txt
 READY := $(VENV)/.ready
 PEERS := $(VENV)-peers
+KUBERNETES := $(VENV)-kubernetes
 
-.PHONY: demo test test-cron test-slurm test-real bench chaos faults fuzz lint format lock clean help
+.PHONY: demo test test-cron test-slurm test-kubernetes test-real bench chaos faults fuzz lint format lock clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -22,6 +23,12 @@ $(READY): $(LOCK) requirements/uv.txt pyproject.toml
 $(PEERS)/.ready: requirements/peers.txt $(READY)  # what benchmarks measure beside ours
 	test -x $(PEERS)/bin/python || $(BIN)/python -m venv --without-pip $(PEERS)
 	VIRTUAL_ENV=$(CURDIR)/$(PEERS) $(BIN)/uv pip sync -q --compile-bytecode --require-hashes requirements/peers.txt
+	touch $@
+
+$(KUBERNETES)/.ready: requirements/kubernetes.txt tests/build_control_plane.sh $(READY)
+	test -x $(KUBERNETES)/bin/python || $(BIN)/python -m venv --without-pip $(KUBERNETES)
+	VIRTUAL_ENV=$(CURDIR)/$(KUBERNETES) $(BIN)/uv pip sync -q --require-hashes requirements/kubernetes.txt
+	nice tests/build_control_plane.sh $(KUBERNETES)
 	touch $@
 
 demo: $(READY)  ## simulate the demo city and run its night
@@ -45,6 +52,9 @@ test-cron: $(READY)  ## two nights under a real cron daemon (root; Debian's cron
 test-slurm: $(READY)  ## nights as jobs of a real SLURM on this machine (root; Debian's SLURM)
 	$(BIN)/pytest -m slurm
 
+test-kubernetes: $(KUBERNETES)/.ready  ## nights on a real control plane, which is compiled first (ten minutes; Debian 12)
+	$(BIN)/pytest -m kubernetes
+
 faults: $(READY)  ## break a cluster in the middle of nights, in every way
 	$(BIN)/pytest -s -m faults --timeout 300
 
@@ -65,4 +75,4 @@ lock: $(READY)  ## resolve the dependencies again, with hashes and without addre
 	./requirements/lock.sh $(BIN)/uv
 
 clean:  ## forget the environment and the demo's output
-	rm -rf $(VENV) $(PEERS) var
+	rm -rf $(VENV) $(PEERS) $(KUBERNETES) var

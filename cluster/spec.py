@@ -12,6 +12,7 @@ from cluster.allocation import check_options
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ENCRYPTED = ("tls", "wss")
 SCHEMES = ("tcp", "ucx", "ws", *ENCRYPTED)
+_OF_PODS = ("image", "namespace", "claim", "tls_secret")
 _LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"  # a name as Kubernetes takes it, RFC 1123
 
 
@@ -45,11 +46,14 @@ class ClusterSpec(_Section):
         default=None, pattern=_LABEL, description="kubectl's own, if none"
     )
     claim: str | None = Field(default=None, pattern=_LABEL, description="volume of the store")
+    tls_secret: str | None = Field(
+        default=None, pattern=_LABEL, description="with ca.crt, tls.crt, tls.key"
+    )
 
     @model_validator(mode="after")
     def _pods_are_safe(self) -> ClusterSpec:
         if self.kind != "kubernetes":
-            for key in ("image", "namespace", "claim"):
+            for key in _OF_PODS:
                 if getattr(self, key):
                     raise ValueError(
                         f"{key} goes with kind: kubernetes, not with kind: {self.kind}"
@@ -57,10 +61,11 @@ class ClusterSpec(_Section):
             return self
         if not self.workers:
             raise ValueError("kind: kubernetes needs to know how many workers, as in workers: 8")
-        if not self.insecure:  # the operator gives pods a tcp:// address, and no other
+        if not self.tls_secret and not self.insecure:
             raise ValueError(
-                "between pods nothing is encrypted and a scheduler runs any code it is sent: keep "
-                "others away by a NetworkPolicy, and say insecure: true"
+                "between pods nothing is encrypted and a scheduler runs any code it is sent: name "
+                "a Secret with certificates in tls_secret, or say insecure: true where a "
+                "NetworkPolicy keeps others away"
             )
         return self
 
@@ -119,12 +124,13 @@ class ClusterSpec(_Section):
         """Whether its processes show each other certificates."""
         if self.kind == "slurm":
             return self.tls is not None
+        if self.kind == "kubernetes":
+            return self.tls_secret is not None
         return urlsplit(self.address or "").scheme in ENCRYPTED
 
     @property
     def beside(self) -> ClusterSpec:
         """Of processes of this machine, for what a cluster's workers cannot do."""
         return self.model_copy(
-            update=dict.fromkeys(("address", "tls", "image", "namespace", "claim"))
-            | {"kind": "local", "options": {}}
+            update=dict.fromkeys(("address", "tls", *_OF_PODS)) | {"kind": "local", "options": {}}
         )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cluster.guard import TimeLimitError
+from cluster.signals import ended_by_signals
+from cluster.submit.marking import mark_output
 from pipeline.cli_backfill import backfill
 from pipeline.cli_backtest import backtest
 from pipeline.cli_export import export
@@ -245,13 +247,15 @@ def command() -> None:
     # Where scikit-learn is installed, xgboost loads it, scipy.stats and all, for wrappers that no
     # command uses.
     sys.modules["sklearn"] = None  # type: ignore[assignment]
+    mark_output()
     main()
 
 
 def main() -> None:
     """Run the command; what a user can mend is one line and an exit code of sysexits.h."""
     try:
-        app()
+        with ended_by_signals():
+            app()
     except (Exception, TimeLimitError) as fault:  # noqa: BLE001 -- no secret may show in any
         code = exit_code_of(fault)
         if code is None:

@@ -21,6 +21,7 @@ HEXCAST = Path(sys.executable).with_name("hexcast")
 NIGHT = """#!/bin/sh
 echo "$DASK_SCHEDULER_ADDRESS"
 echo "hexcast $*" >&2
+printf '\\006to be read\\n'
 i=0; while [ $i -lt $LOOPS ]; do echo "line $i"; i=$((i+1)); sleep 0.1; done
 printf 'an end without one'
 exit $CODE

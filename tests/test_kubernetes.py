@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dask
 import pytest
 import yaml
 from cities import Small, small_file
+from dask_processes import dask_processes
 from distributed import LocalCluster
 from kube_night import PODS, a_night, hexcast
 
@@ -21,6 +23,8 @@ from cluster.submit.dask_job import Night, manifests, unique_name
 from pipeline.cli import main
 from pipeline.load import load_config
 
+KEYS = {"kind": "kubernetes", "workers": 2}  # PODS without a word on encryption
+
 # What is asked for
 
 
@@ -28,7 +32,8 @@ from pipeline.load import load_config
     ("keys", "said"),
     [
         ({"workers": 0}, "how many workers"),
-        ({"insecure": False}, "say insecure: true"),
+        ({"insecure": False}, "name a Secret with certificates in tls_secret, or say insecure"),
+        ({"tls_secret": "certificates of pods"}, "tls_secret"),
         ({"namespace": "Crime_1"}, "namespace"),
         ({"claim": "a/b"}, "claim"),
         ({"image": "two words"}, "image"),
@@ -36,6 +41,7 @@ from pipeline.load import load_config
         ({"options": {"partition": "short"}}, "go with kind: slurm"),
         ({"kind": "local", "image": "hexcast:1"}, "image goes with kind: kubernetes, not"),
         ({"kind": "local", "claim": "store"}, "claim goes with kind: kubernetes"),
+        ({"kind": "local", "tls_secret": "certs"}, "tls_secret goes with kind: kubernetes"),
     ],
 )
 def test_what_a_cluster_of_pods_cannot_be(keys: dict[str, Any], said: str) -> None:
@@ -45,7 +51,8 @@ def test_what_a_cluster_of_pods_cannot_be(keys: dict[str, Any], said: str) -> No
 
 
 def test_what_pods_cannot_do_is_done_here() -> None:
-    asked = ClusterSpec(**PODS, image="hexcast:1", namespace="crime", claim="store")
+    more = {"image": "hexcast:1", "namespace": "crime", "claim": "store", "tls_secret": "certs"}
+    asked = ClusterSpec(**PODS, **more)
     assert ClusterSpec.model_validate(asked.beside.model_dump()).kind == "local"
 
 
@@ -98,12 +105,15 @@ def parts(night: Night) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("version", ["1.31", "1.35"])
-@pytest.mark.parametrize("data", [False, True])
-def test_kubernetes_takes_the_pods(night: Night, version: str, data: bool) -> None:
+@pytest.mark.parametrize(("data", "secret"), [(False, None), (True, "certs")])
+def test_kubernetes_takes_the_pods(
+    night: Night, version: str, data: bool, secret: str | None
+) -> None:
     checker = pytest.importorskip(
         "kubernetes_validate", reason="kubernetes-validate is not installed"
     )
-    known, job = parts(replace(night, data=data))
+    spec = ClusterSpec(**PODS, tls_secret=secret)
+    known, job = parts(replace(night, data=data, spec=spec))
     checker.validate(known, version, strict=True)
     cluster = job["spec"]["cluster"]["spec"]
     specs = [job["spec"]["job"], cluster["scheduler"], cluster["worker"]]
@@ -144,6 +154,43 @@ def test_the_pods_are_those_that_were_asked_for(night: Night) -> None:
         assert volumes["config"]["configMap"]["name"] == known["metadata"]["name"]
     selector = cluster["scheduler"]["service"]["selector"]
     assert selector["dask.org/cluster-name"] == job["metadata"]["name"]
+
+
+def test_pods_with_a_secret_talk_encrypted(night: Night) -> None:
+    _, job = parts(replace(night, spec=ClusterSpec(**KEYS, tls_secret="certs")))
+    cluster = job["spec"]["cluster"]["spec"]
+    pods = job["spec"]["job"]["spec"], cluster["scheduler"]["spec"], cluster["worker"]["spec"]
+    told = []
+    for pod in pods:
+        (volume,) = (each for each in pod["volumes"] if each["name"] == "tls")
+        assert volume["secret"] == {"secretName": "certs"}
+        (one,) = pod["containers"]
+        told.append({each["name"]: each["value"] for each in one["env"]})
+        assert told[-1]["DASK_DISTRIBUTED__COMM__TLS__CA_FILE"] == "/etc/hexcast-tls/ca.crt"
+        # The operator leaves an address as it is where there is one.
+        name = job["metadata"]["name"]
+        assert told[-1]["DASK_SCHEDULER_ADDRESS"] == f"tls://{name}-scheduler:8786"
+    require = "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"
+    assert [require in each for each in told] == [False, True, True]
+    assert "--protocol tls" in " ".join(pods[1]["containers"][0]["args"])
+
+
+def test_in_a_pod_certificates_are_those_of_its_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with dask_processes(tmp_path, 2) as processes:
+        tls = processes.spec["tls"]
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", processes.spec["address"])
+        names = {f"distributed.comm.tls.client.{key}": tls[key] for key in ("cert", "key")}
+        spec = ClusterSpec(**KEYS, tls_secret="certs")
+        with dask.config.set({"distributed.comm.tls.ca-file": tls["ca"], **names}):
+            with connect(spec) as client:
+                assert client.scheduler.address.startswith("tls://")
+            # Beside them the night may start processes of its own, which talk on its loopback.
+            with connect(spec.beside.model_copy(update={"workers": 1})) as client:
+                assert client.scheduler.address.startswith("tcp://127.0.0.1")
+        with pytest.raises(ClusterUnavailableError, match="without certificates"), connect(spec):
+            pass
 
 
 @pytest.mark.parametrize("city", ["a", "new_york_", "x" * 90, "a_very-long_name-of-a--city--_x"])

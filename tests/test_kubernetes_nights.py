@@ -61,7 +61,8 @@ def test_words_and_exit_code_of_the_night_come_through(
     lines = [line for _, line in said if "pending" not in line][1:]
     assert lines[0] == "tcp://nowhere:8786"
     assert lines[1].startswith(f"hexcast nightly {kube}/etc/city.yaml --cluster pods --out {kube}")
-    assert lines[2:] == ["line 0", "line 1", "line 2", "an end without one"]
+    assert ("out", "to be read") in said
+    assert lines[2:] == ["to be read", "line 0", "line 1", "line 2", "an end without one"]
     assert left(kube) == []
     deleted = [call for call in (kube / "calls").read_text().splitlines() if "delete" in call]
     assert len(deleted) == 4
@@ -149,7 +150,7 @@ def test_the_command_submits_and_ends_as_the_night(
     monkeypatch.setenv("CODE", "66")
     city = submittable(tmp_path)
     found = hexcast("submit", city, "--cluster", "pods", "--json")
-    assert (found.returncode, found.stdout) == (66, ""), found.stderr
+    assert (found.returncode, found.stdout) == (66, "to be read\n"), found.stderr
     assert "line 2" in found.stderr.splitlines()
     assert "--json" in (kube / "log").read_text()
     monkeypatch.setenv("FAKE_MODE", "unreachable")
@@ -233,7 +234,7 @@ def test_a_whole_night_runs_in_a_pod(
     words = ("submit", city, "--cluster", "pods", "--as-of", NIGHT.isoformat())
     with pods(hexcast(*words, "--dry-run").stdout, tmp_path) as address:
         monkeypatch.setenv("FAKE_SCHEDULER", address)
-        found = hexcast(*words)
+        found = hexcast(*words, "--json")
     assert found.returncode == 0, found.stderr
     assert '"stage": "train"' in found.stderr
     assert "Register" in (tmp_path / "scheduler0.log").read_text()

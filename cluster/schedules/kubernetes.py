@@ -140,7 +140,7 @@ def pod(one: dict[str, Any], held: Held | None) -> dict[str, Any]:
     }
     if held is not None:
         _hold(found, held)
-    _mount(found, "tmp", TEMPORARY, {"emptyDir": {}})
+    mount(found, "tmp", TEMPORARY, {"emptyDir": {}})
     return found
 
 
@@ -168,18 +168,25 @@ def _hold(pod: dict[str, Any], held: Held) -> None:
     # Tokens: kubectl create secret generic NAME --from-literal=SOCRATA_APP_TOKEN=...
     one["envFrom"] = [{"secretRef": {"name": held.secret, "optional": True}}]
     folder = str(Path(CONFIG).parent)
-    _mount(pod, "config", folder, {"configMap": {"name": held.config}}, read_only=True)
-    _mount(pod, "output", OUTPUT, {"persistentVolumeClaim": {"claimName": held.claim}})
+    mount(pod, "config", folder, {"configMap": {"name": held.config}}, read_only=True)
+    mount(pod, "output", OUTPUT, {"persistentVolumeClaim": {"claimName": held.claim}})
     if held.data:
         claim = {"claimName": "hexcast-data", "readOnly": True}
-        _mount(pod, "data", DATA, {"persistentVolumeClaim": claim}, read_only=True)
-        one["env"].append({"name": "HEXCAST_DATA", "value": DATA})
+        mount(pod, "data", DATA, {"persistentVolumeClaim": claim}, read_only=True)
+        add_variables(pod, {"HEXCAST_DATA": DATA})
 
 
-def _mount(
+def mount(
     pod: dict[str, Any], name: str, path: str, volume: dict[str, Any], read_only: bool = False
 ) -> None:
+    """Give a pod's container a volume."""
     (one,) = pod["containers"]
     only = {"readOnly": True} if read_only else {}
     one["volumeMounts"].append({"name": name, "mountPath": path, **only})
     pod["volumes"].append({"name": name, **volume})
+
+
+def add_variables(pod: dict[str, Any], values: Mapping[str, str]) -> None:
+    """Give a pod's container variables."""
+    (one,) = pod["containers"]
+    one["env"] += [{"name": name, "value": value} for name, value in values.items()]

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import yaml
 
 from cluster.allocation import SCHEDULER_GIB
+from cluster.pods import ADDRESS
 from cluster.schedules.job import NightlyJob
 from cluster.schedules.kubernetes import (
     TEMPORARY,
     Held,
+    add_variables,
     as_yaml,
     container,
     manifest,
+    mount,
     night_pod,
     object_name,
     pod,
 )
 from cluster.spec import ClusterSpec
+from cluster.submit import marking
 
 CITY_CHARACTERS = 28  # and 9 more: the operator adds 26 to a name, of the 63 that a label may have
 NANNY_MIB = 512  # beside a worker's own limit, so that Dask ends it before the node does
+TLS = Path("/etc/hexcast-tls")
 PORTS = {"tcp-comm": 8786, "http-dashboard": 8787}  # names and numbers that the operator looks for
 _ITSELF = "this-cluster"  # where a configuration has the cluster's keys, and no name for it
 
@@ -78,20 +85,23 @@ def _dask_job(night: Night, name: str) -> dict[str, Any]:
     claim = night.spec.claim or own
     held = Held(config=name, claim=claim, secret=own, data=night.data)
     # A pod, and no Job: it is started once (restartPolicy: Never), so there is no backoffLimit.
-    job = {
-        **night_pod(night.job, night.image, held),
-        "activeDeadlineSeconds": 60 * night.job.limit_minutes,
+    job = night_pod(night.job, night.image, held)
+    job["activeDeadlineSeconds"] = 60 * night.job.limit_minutes
+    add_variables(job, {marking.VARIABLE: "1"})
+    scheduler, worker = _scheduler(night), _worker(night, held)
+    if night.spec.tls_secret:
+        address = f"tls://{name}-scheduler:{PORTS['tcp-comm']}"
+        _encrypt((job, scheduler, worker), night.spec.tls_secret, address)
+    cluster = {
+        "scheduler": {"spec": scheduler, "service": _service(name)},
+        "worker": {"replicas": night.spec.workers, "spec": worker},
     }
-    scheduler = {"spec": _scheduler(night), "service": _service(name)}
-    worker = {"replicas": night.spec.workers, "spec": _worker(night, held)}
-    return {
-        "job": {"spec": job},
-        "cluster": {"spec": {"scheduler": scheduler, "worker": worker}},
-    }
+    return {"job": {"spec": job}, "cluster": {"spec": cluster}}
 
 
 def _scheduler(night: Night) -> dict[str, Any]:
     words = ["dask", "scheduler", "--port", str(PORTS["tcp-comm"]), "--no-dashboard"]
+    words += ["--protocol", "tls"] if night.spec.tls_secret else []
     one = container(night.image, words, 1, 1024 * SCHEDULER_GIB)
     one["ports"] = [{"name": name, "containerPort": port} for name, port in PORTS.items()]
     return _kept(pod(one, None))
@@ -115,6 +125,24 @@ def _worker(night: Night, held: Held) -> dict[str, Any]:
         "--memory-limit", f"{mib}MiB", "--local-directory", TEMPORARY,
     ]  # fmt: skip
     return _kept(pod(container(night.image, words, 1, mib + NANNY_MIB), held))
+
+
+def _encrypt(pods: Sequence[dict[str, Any]], secret: str, address: str) -> None:
+    """Have the pods show each other the certificate of a Secret, at the scheduler's ``address``.
+
+    The operator gives an address of its own, without encryption, to pods that have none. In the
+    night's pod, the first, other processes may talk unencrypted on its loopback.
+    """
+    prefix = "DASK_DISTRIBUTED__COMM__"
+    found = {ADDRESS: address, f"{prefix}TLS__CA_FILE": str(TLS / "ca.crt")}
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        found[f"{prefix}TLS__{role}__CERT"] = str(TLS / "tls.crt")
+        found[f"{prefix}TLS__{role}__KEY"] = str(TLS / "tls.key")
+    for each in pods:
+        mount(each, "tls", str(TLS), {"secret": {"secretName": secret}}, read_only=True)
+        add_variables(each, found)
+    for each in pods[1:]:
+        add_variables(each, {f"{prefix}REQUIRE_ENCRYPTION": "true"})
 
 
 def _kept(pod: dict[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from cluster.errors import ClusterUnavailableError
+from cluster.submit.asking import Say
+from cluster.submit.marking import stream_of
 from cluster.submit.pod_state import CONTAINER
 
 CALL_SECONDS = 60.0
@@ -55,9 +56,9 @@ class Kubectl:
 
 
 class PodLog:
-    """What a pod says, line by line, on one stream: Kubernetes keeps it as one."""
+    """What a pod says, line by line; Kubernetes keeps both of its streams as one."""
 
-    def __init__(self, kubectl: Kubectl, pod: str, say: Callable[[str], None]) -> None:
+    def __init__(self, kubectl: Kubectl, pod: str, say: Say) -> None:
         self._kubectl = kubectl
         self._pod = pod
         self._say = say
@@ -90,7 +91,7 @@ class PodLog:
 
     def _tell(self, line: str) -> None:
         self._said += 1
-        self._say(line.rstrip("\n"))
+        self._say(*stream_of(line.rstrip("\n")))
 
     def finish(self) -> None:
         """Say what is left of a pod that has ended, also a line without an end."""
@@ -101,7 +102,9 @@ class PodLog:
         for line in found.stdout.splitlines()[self._said :]:
             self._tell(line)
         if found.returncode:
-            self._say(f"the log of {self._pod} cannot be read: {' '.join(found.stderr.split())}")
+            self._say(
+                "err", f"the log of {self._pod} cannot be read: {' '.join(found.stderr.split())}"
+            )
 
     def close(self) -> None:
         """Follow it no longer."""

@@ -7,12 +7,13 @@ from time import monotonic, sleep
 
 from cluster.errors import ClusterUnavailableError
 from cluster.guard import TRY_AGAIN
+from cluster.signals import without_signals
 from cluster.submit.asking import UNANSWERED_SECONDS, Say, pauses
 from cluster.submit.dask_job import Night, manifests, runner, unique_name
 from cluster.submit.kubectl import Kubectl, PodLog, require_kubectl
 from cluster.submit.pod_state import PodState, parse_pod
-from cluster.submit.signals import ended_by_signals, without_signals
 
+GRACE_SECONDS = 20  # for a night that is ended to close what it holds
 # The pod first, so that the night has ended when the rest goes; a claim is never among them.
 _MADE = ("daskjobs.kubernetes.dask.org", "daskclusters.kubernetes.dask.org", "configmaps")
 _OPERATOR = "install the Dask operator (helm chart dask-kubernetes-operator), or see its log"
@@ -35,22 +36,21 @@ def require_operator(namespace: str | None) -> None:
 
 
 def run(night: Night, say: Say) -> int:
-    """Submit the night, say what it says on ``err``, line by line, and return its exit code.
+    """Submit the night, say what it says, line by line, and return its exit code.
 
     Whatever ends this deletes what it made. Raises ClusterUnavailableError where that is not taken,
     or does not start in time.
     """
     require_kubectl()
     name, kubectl = unique_name(night.job.name), Kubectl(night.spec.namespace)
-    with ended_by_signals():
-        try:
-            with without_signals():
-                _apply(kubectl, manifests(night, name))
-            say("err", f"DaskJob {name} is submitted to Kubernetes")
-            state = _followed(kubectl, name, night.spec.timeout_seconds, say)
-        finally:
-            with without_signals():
-                _delete(kubectl, name, say)
+    try:
+        with without_signals():
+            _apply(kubectl, manifests(night, name))
+        say("err", f"DaskJob {name} is submitted to Kubernetes")
+        state = _followed(kubectl, name, night.spec.timeout_seconds, say)
+    finally:
+        with without_signals():
+            _delete(kubectl, name, say)
     return _code(runner(name), state, say)
 
 
@@ -67,7 +67,7 @@ def _apply(kubectl: Kubectl, text: str) -> None:
 def _followed(kubectl: Kubectl, name: str, timeout: float, say: Say) -> PodState | None:
     """The state in which the night's pod ended; None where somebody has deleted it."""
     pod, said, until = runner(name), "", monotonic() + timeout
-    log = PodLog(kubectl, pod, lambda line: say("err", line))
+    log = PodLog(kubectl, pod, say)
     seen = started = False
     try:
         for state in _states(kubectl, pod):
@@ -127,7 +127,7 @@ def _not_started(pod: str, state: PodState | None, timeout: float) -> ClusterUna
 def _delete(kubectl: Kubectl, name: str, say: Say) -> None:
     """Delete all that was made for a night; what cannot be deleted is said."""
     options = ("--ignore-not-found", "--timeout=45s")
-    kubectl("delete", "pod", runner(name), "--grace-period=5", *options)
+    kubectl("delete", "pod", runner(name), f"--grace-period={GRACE_SECONDS}", *options)
     left = [kind for kind in _MADE if kubectl("delete", kind, name, *options).returncode]
     if left:
         again = "; ".join(" ".join(kubectl.words("delete", kind, name)) for kind in left)

@@ -14,10 +14,10 @@ from cluster.errors import ClusterUnavailableError
 from cluster.guard import TRY_AGAIN
 from cluster.schedules.job import NightlyJob
 from cluster.schedules.slurm import batch_script
+from cluster.signals import without_signals
 from cluster.spec import ClusterSpec
 from cluster.submit.asking import LOOK_SECONDS, UNANSWERED_SECONDS, Say, pauses
 from cluster.submit.follow import Follower
-from cluster.submit.signals import ended_by_signals, without_signals
 from cluster.submit.state import JobState, job_state
 
 CANCEL_SECONDS = 90.0  # SLURM itself waits half a minute before it kills
@@ -50,10 +50,7 @@ def run(job: NightlyJob, spec: ClusterSpec, say: Say) -> int:
     job.output.mkdir(parents=True, exist_ok=True)
     number = ""
     # On the disk of the store, which the nodes share.
-    with (
-        ended_by_signals(),
-        TemporaryDirectory(prefix=".submit-", dir=job.output, ignore_cleanup_errors=True) as name,
-    ):
+    with TemporaryDirectory(prefix=".submit-", dir=job.output, ignore_cleanup_errors=True) as name:
         follower = Follower(Path(name), say)
         try:
             with without_signals():

@@ -18,7 +18,6 @@ from cluster.guard import TRY_AGAIN, ask
 from cluster.spec import ClusterSpec
 from cluster.submit.asking import LOOK_SECONDS, Say
 from cluster.submit.driver import CLOSING_SECONDS, Errand, drive
-from cluster.submit.signals import ended_by_signals
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -36,7 +35,7 @@ def run(errand: Errand, spec: ClusterSpec, store: Path, say: Say) -> int:
 
     errand = replace(errand, topic=f"hexcast-{uuid4().hex}")
     told = _Told(say)
-    with ended_by_signals(), connect(spec) as client:
+    with connect(spec) as client:
         client.subscribe_topic(errand.topic, told)
         try:
             return _code(once_more(client, partial(_drive, client, errand, store, told)), say)

@@ -82,6 +82,8 @@ def _ended(started: Attempt, log: StageLog, began: float, **found: object) -> At
 def _failure(fault: BaseException, log: StageLog) -> dict[str, object]:
     if isinstance(fault, KeyboardInterrupt):
         return {"exit_code": _INTERRUPTED, "error": "interrupted", "stage": log.at_work}
+    if isinstance(fault, SystemExit):
+        return {"exit_code": fault.code, "error": "ended by a signal", "stage": log.at_work}
     code, text = exit_code_of(fault), str(fault)
     if code is None:
         code, text = OF_THE_PROGRAM, f"{type(fault).__name__}: {fault}"

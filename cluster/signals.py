@@ -1,4 +1,4 @@
-"""What ends a command, held so that what it started elsewhere is ended, too."""
+"""What ends a command, held so that what it started is ended, too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from contextlib import contextmanager
 def ended_by_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP raise SystemExit in the block, as Ctrl-C raises KeyboardInterrupt.
 
-    One that is ignored, as under nohup, stays so.
+    So what is open is closed, also where the process is the first of a container, which Linux gives
+    no signal that it does not handle. One that is ignored, as under nohup, stays so.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -34,7 +34,7 @@ PICTURES = {
 }
 HOUR = 3600
 
-BENCHMARKS = ("nights", "year", "binning", "training", "peers", "scaling")
+BENCHMARKS = ("nights", "year", "binning", "training", "peers", "scaling", "clusters")
 
 
 def commands(options: argparse.Namespace) -> dict[str, list[str]]:
@@ -48,6 +48,7 @@ def commands(options: argparse.Namespace) -> dict[str, list[str]]:
         "training": [*config, *at],
         "peers": [*config, *at, *quick],
         "scaling": [*config, *(quick or ["--most", str(options.most)])],
+        "clusters": [*config, *at],
     }
 
 

@@ -52,7 +52,7 @@ test-cron: $(READY)  ## two nights under a real cron daemon (root; Debian's cron
 test-slurm: $(READY)  ## nights as jobs of a real SLURM on this machine (root; Debian's SLURM)
 	$(BIN)/pytest -m slurm
 
-test-kubernetes: $(KUBERNETES)/.ready  ## nights on a real control plane, which is compiled first (ten minutes; Debian 12)
+test-kubernetes: $(KUBERNETES)/.ready  ## nights on a real control plane, which is compiled first (five minutes; Debian 12)
 	$(BIN)/pytest -m kubernetes
 
 faults: $(READY)  ## break a cluster in the middle of nights, in every way

@@ -5,7 +5,7 @@
 Dask's scheduler and as many workers as cores are processes of this machine, encrypted, each in a
 folder of its own, and stay from night to night; a night's own workers start and end with it. So the
 same cores do the same work, and what differs is the way to them. Every way has a store of its own,
-and they take turns, night by night.
+and they take turns, night by night, each first in its turn.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -27,6 +27,8 @@ from typing import Any
 
 import yaml
 from nights import Nights, hexcast, spent
+
+from pipeline.load import load_config
 
 NAME = "processes"
 WAYS = {
@@ -73,7 +75,8 @@ def cluster(folder: Path, workers: int, memory_gib: float) -> Iterator[dict[str,
     finally:
         for process in reversed(started):
             process.terminate()
-            process.wait()
+        for process in started:
+            process.wait(START_SECONDS)
 
 
 def measure(path: Path, first: datetime, more: int) -> dict[str, Any]:
@@ -81,17 +84,19 @@ def measure(path: Path, first: datetime, more: int) -> dict[str, Any]:
     workers = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
-        shutil.copytree(path.parent, folder / "configs")
-        config = folder / "configs" / path.name
-        found: dict[str, Any] = {"city": config.stem, "workers": workers, "nights": {}}
-        with cluster(folder, workers, Nights(config, first).config.cluster.memory_gib) as spec:
-            (config.parent / "clusters.yaml").write_text(yaml.safe_dump({NAME: spec}))
+        config, given = folder / path.name, load_config(path)  # paths in it are absolute
+        config.write_text(yaml.safe_dump(given.model_dump(mode="json", exclude_unset=True)))
+        nights: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
+        with cluster(folder, workers, given.cluster.memory_gib) as spec:
+            (folder / "clusters.yaml").write_text(yaml.safe_dump({NAME: spec}))
             for day in range(more + 1):
-                for way, words in WAYS.items():
-                    night = _night(config, first, day, words, folder / way.replace(" ", "-"))
-                    found["nights"].setdefault(way, []).append(night)
+                turn = deque(WAYS)
+                turn.rotate(-day)
+                for way in turn:
+                    night = _night(config, first, day, WAYS[way], folder / way.replace(" ", "-"))
+                    nights[way].append(night)
                     print(way, day, json.dumps(night), flush=True)
-    return found
+    return {"city": path.stem, "workers": workers, "nights": nights}
 
 
 def _night(
@@ -135,7 +140,9 @@ def main() -> None:
     parser.add_argument("--nights", type=int, default=3, help="after the first")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    found = measure(options.config.absolute(), options.as_of, options.nights)
+    if options.nights < 1:
+        parser.error("--nights 1 or more")
+    found = measure(options.config, options.as_of, options.nights)
     print(section(found))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import urlsplit
 
 from cluster.errors import ClusterUnavailableError
-from cluster.spec import ClusterSpec
+from cluster.spec import ENCRYPTED, ClusterSpec
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"  # set by the operator in the pods of a DaskJob
 
@@ -16,10 +17,20 @@ def in_pod() -> bool:
 
 
 def found_in_pod(spec: ClusterSpec) -> ClusterSpec:
-    """``spec`` with its scheduler's address. Raises ClusterUnavailableError outside such a pod."""
+    """``spec`` with its scheduler's address.
+
+    Raises ClusterUnavailableError outside such a pod, and where the address is not encrypted but
+    ought to be.
+    """
     if not in_pod():
         raise ClusterUnavailableError(
             f"kind: kubernetes, but this is no pod of a DaskJob ({ADDRESS} is not set): use "
             "hexcast submit CONFIG --cluster NAME, which makes one"
         )
-    return spec.model_copy(update={"address": os.environ[ADDRESS]})
+    address = os.environ[ADDRESS]
+    if spec.encrypted and urlsplit(address).scheme not in ENCRYPTED:
+        raise ClusterUnavailableError(
+            f"{ADDRESS} is {address}, in spite of cluster.tls_secret: update the Dask operator, "
+            "which has written over tls://"
+        )
+    return spec.model_copy(update={"address": address})

@@ -21,6 +21,7 @@ from typing import Any
 
 from cluster.allocation import BESIDE_WORKERS
 from cluster.errors import ClusterUnavailableError
+from cluster.signals import ENDED
 from cluster.spec import ClusterSpec
 
 SCHEDULER, NIGHT = 0, 1  # as of dask-jobqueue's runner
@@ -128,7 +129,7 @@ def met(spec: ClusterSpec) -> ClusterSpec:
 def wait_for_meeting(meeting: Path, seconds: float) -> dict[str, Any] | None:
     """What the scheduler's rank has written, once all of it is there; None if it is not in time."""
     until = monotonic() + seconds
-    while monotonic() < until:
+    while monotonic() < until and not ENDED.is_set():
         with suppress(OSError, ValueError):
             # Looked for in its folder: a name once not found is long not asked for again on NFS.
             if meeting.name in os.listdir(meeting.parent):  # noqa: PTH208

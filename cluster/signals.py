@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+
+ENDED = threading.Event()  # set once a command was asked to end
+_ASKS = (signal.SIGTERM, signal.SIGHUP)
+Handler = Callable[[int, object], None]
 
 
 @contextmanager
@@ -13,33 +17,42 @@ def ended_by_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP raise SystemExit in the block, as Ctrl-C raises KeyboardInterrupt.
 
     So what is open is closed, also where the process is the first of a container, which Linux gives
-    no signal that it does not handle. One that is ignored, as under nohup, stays so.
+    no signal that it does not handle. The first one counts: many ask twice, and that is not to tear
+    what is being closed. One that is ignored, as under nohup, stays so.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
+        if not ENDED.is_set():
+            ENDED.set()
+            raise SystemExit(128 + number)
 
-    found = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
-    before = {each: handler for each, handler in found.items() if handler != signal.SIG_IGN}
-    for each in before:
-        signal.signal(each, end)
-    try:
+    ENDED.clear()
+    with _handled(_ASKS, end):
         yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 @contextmanager
 def without_signals() -> Iterator[None]:
     """What would end the block waits for its end: what was started elsewhere is not left there."""
-    before = signal.pthread_sigmask(
-        signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    )
+    arrived: list[int] = []
+    with _handled((signal.SIGINT, *_ASKS), lambda number, _: arrived.append(number)):
+        yield
+    if arrived:
+        signal.raise_signal(arrived[0])
+
+
+@contextmanager
+def _handled(signals: Sequence[int], handler: Handler) -> Iterator[None]:
+    """Only the main thread has handlers."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    found = {each: signal.getsignal(each) for each in signals}
+    before = {each: was for each, was in found.items() if was != signal.SIG_IGN}
+    for each in before:
+        signal.signal(each, handler)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for each, was in before.items():
+            signal.signal(each, was)

@@ -52,14 +52,14 @@ def write_map(forecast: Forecast, path: Path, target: str) -> None:
     figure.savefig(path, pil_kwargs={"compress_level": 1})  # a fifth of the time
 
 
-def _stretch(grid: HexGrid) -> float:
+def stretch(grid: HexGrid) -> float:
     """How much shorter a degree of longitude is than one of latitude, in the grid's middle."""
     return float(np.cos(np.radians(grid.centroids[0].mean())))
 
 
 def _map_height(grid: HexGrid) -> float:
     west, south, east, north = shapely.total_bounds(grid.polygons)
-    shape = (north - south) / ((east - west) * _stretch(grid))
+    shape = (north - south) / ((east - west) * stretch(grid))
     return float(np.clip(_WIDTH * shape, 3, 12))
 
 
@@ -71,9 +71,9 @@ def _draw_cells(axes: Axes, forecast: Forecast, expected: NDArray[np.float64]) -
     breaks = class_breaks(expected)
     palette = colours(len(breaks) + 1)
     shade = to_rgba_array(palette)[np.searchsorted(breaks, expected)]
-    rings: Any = _rings(forecast.grid.polygons)  # an array is taken, too, and six times as fast
+    corners: Any = rings(forecast.grid.polygons)  # an array is taken, too, and six times as fast
     # An edge in the cell's own colour closes the hairlines between cells.
-    axes.add_collection(PolyCollection(rings, facecolors=shade, edgecolors=shade, linewidths=0.2))
+    axes.add_collection(PolyCollection(corners, facecolors=shade, edgecolors=shade, linewidths=0.2))
     hot = hottest(expected[:, None], forecast.hotspot_share)[:, 0]
     areas = shapely.get_parts(outline(forecast.grid, np.flatnonzero(hot)))
     outlines = [
@@ -83,19 +83,19 @@ def _draw_cells(axes: Axes, forecast: Forecast, expected: NDArray[np.float64]) -
         PolyCollection(outlines, facecolors="none", edgecolors=HOTSPOT, linewidths=0.9)
     )
     axes.autoscale_view()
-    axes.set_aspect(1 / _stretch(forecast.grid))
+    axes.set_aspect(1 / stretch(forecast.grid))
     axes.set_axis_off()
     _draw_legend(axes, breaks, palette, forecast.hotspot_share)
     _draw_scale(axes, forecast.grid)
 
 
-def _rings(polygons: NDArray[np.object_]) -> NDArray[np.float64]:
-    """(cell, corner, 2): corners of each; where they are fewer, the last one stands again."""
+def rings(polygons: NDArray[np.object_]) -> NDArray[np.float64]:
+    """(cell, corner, 2) x, y: corners of each; where they are fewer, the last one stands again."""
     counts = shapely.get_num_coordinates(polygons)
     first = np.cumsum(counts) - counts
     corners = np.minimum(np.arange(counts.max()), counts[:, None] - 1)
-    rings: NDArray[np.float64] = shapely.get_coordinates(polygons)[first[:, None] + corners]
-    return rings
+    found: NDArray[np.float64] = shapely.get_coordinates(polygons)[first[:, None] + corners]
+    return found
 
 
 def _draw_legend(
@@ -127,7 +127,7 @@ def _draw_legend(
 def _draw_scale(axes: Axes, grid: HexGrid) -> None:
     """A bar of 1, 2 or 5 times a power of ten kilometres, about a fifth of the map's width."""
     (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
-    km_per_degree = _KM_PER_DEGREE * _stretch(grid)
+    km_per_degree = _KM_PER_DEGREE * stretch(grid)
     wish = (east - west) * km_per_degree / 5
     power = 10.0 ** np.floor(np.log10(wish))
     length = float(max(step for step in (1, 2, 5) if step * power <= wish) * power)

@@ -27,7 +27,7 @@ from werkzeug.serving import make_server
 FOLDER = Path(__file__).parents[1] / ".venv-kubernetes"
 OWN = "certificates/apiserver.crt"  # which the API server makes for itself
 PATCH = {"Content-Type": "application/merge-patch+json"}
-TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kopf")
+TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kopf")
 
 
 def absent() -> list[str]:

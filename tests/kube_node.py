@@ -106,6 +106,7 @@ class Node:
         started = self._start(pod, container)
         if started is None:
             self._status(pod, "Pending", {"waiting": {"reason": "ContainerCreating"}})
+            self._warn(pod)
             return
         self._running[pod["metadata"]["uid"]] = started
         self._status(pod, "Running", {"running": {"startedAt": now()}})
@@ -199,6 +200,20 @@ class Node:
             timeout=10,
         )
 
+    def _warn(self, pod: dict[str, Any]) -> None:
+        """Once, of a volume that cannot be mounted."""
+        meta = pod["metadata"]
+        of = {"kind": "Pod", "namespace": "default", "name": meta["name"], "uid": meta["uid"]}
+        event = {
+            "metadata": {"name": f"{meta['name']}.mount"},
+            "involvedObject": of,
+            "type": "Warning",
+            "reason": "FailedMount",
+            "message": 'MountVolume.SetUp failed for volume "tls": not found',
+            "lastTimestamp": now(),
+        }
+        self._session.post(f"{self._of}/events", json=event, timeout=10)
+
     def _leave(self, pod: dict[str, Any]) -> None:
         running = self._running.get(pod["metadata"]["uid"])
         if running and running.process and running.process.poll() is None:
@@ -208,6 +223,8 @@ class Node:
             elif monotonic() > running.killed + GRACE_SECONDS:
                 _kill(running, signal.SIGKILL)
             return
+        if running:
+            self._tell(pod)
         self._session.delete(
             f"{self._of}/pods/{pod['metadata']['name']}",
             json={"gracePeriodSeconds": 0},
@@ -239,7 +256,7 @@ def _read(running: Running) -> None:
 
 
 def _kill(running: Running, way: int) -> None:
-    """The first process of a container gets SIGTERM; with it all others end."""
+    """SIGTERM is for the first process of a container, SIGKILL for all."""
     if running.process is None or running.process.poll() is not None:
         return
     with suppress(ProcessLookupError):

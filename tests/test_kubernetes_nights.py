@@ -93,6 +93,7 @@ def test_lines_are_said_as_they_come_also_after_a_cut(
     [
         ("ImagePullBackOff", r"within 1 s \(ImagePullBackOff: .*correct cluster\.image"),
         ("Unschedulable", r"\(Unschedulable: 0/3 nodes\): see cluster\.claim"),
+        ("ContainerCreating", r'\(ContainerCreating; .* secret "certs" not found\): make what'),
         ("idle operator", "nobody has made pod .*: install the Dask operator"),
         ("no operator", "no matches for kind .*: install the Dask operator"),
         ("unreachable", "does not take the night .*i/o timeout"),

@@ -21,7 +21,7 @@ import pytest
 import yaml
 from cities import Small, small_file
 from dask_processes import make_certificates
-from kube_control_plane import absent, control_plane
+from kube_control_plane import FOLDER, absent, control_plane
 from kube_node import Node
 from lived import MODEL, NIGHT
 from waiting import until
@@ -31,7 +31,6 @@ pytestmark = [
     pytest.mark.skipif(
         bool(absent()), reason=f"make test-kubernetes: {', '.join(absent())} absent"
     ),
-    pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed"),
 ]
 HEXCAST = Path(sys.executable).with_name("hexcast")
 OURS = "app.kubernetes.io/managed-by=hexcast-submit"
@@ -41,7 +40,8 @@ CLUSTERS = {
     "encrypted": KEYS | {"tls_secret": "certs"},
     "plain": KEYS | {"insecure": True},
     "nowhere": KEYS | {"insecure": True, "image": "nowhere:1", "timeout_seconds": 10},
-    "huge": KEYS | {"insecure": True, "memory_gib": 900, "timeout_seconds": 10},
+    "lost": KEYS | {"insecure": True, "claim": "lost", "timeout_seconds": 10},
+    "unsure": KEYS | {"tls_secret": "lost", "timeout_seconds": 10},
 }
 
 
@@ -52,7 +52,7 @@ class Real:
     folder: Path
 
     def kubectl(self, *words: str, text: str = "") -> str:
-        command = ["kubectl", f"--kubeconfig={self.kubeconfig}", *words]
+        command = [str(FOLDER / "bin/kubectl"), f"--kubeconfig={self.kubeconfig}", *words]
         return subprocess.run(
             command, input=text, capture_output=True, text=True, check=True, timeout=60
         ).stdout
@@ -65,6 +65,7 @@ class Real:
     def submit(self, cluster: str, *more: str) -> subprocess.Popen[str]:
         words = [str(HEXCAST), "submit", str(self.folder / "small.yaml"), "--cluster", cluster]
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        environment["PATH"] = f"{FOLDER / 'bin'}:{environment['PATH']}"
         environment["HEXCAST_DATA"] = str(self.folder / "in")
         pipe = subprocess.PIPE
         return subprocess.Popen(
@@ -109,7 +110,7 @@ def objects(folder: Path) -> list[dict[str, Any]]:
 
 
 def nothing_is_left(real: Real) -> None:
-    """Pods have some seconds to end in."""
+    """But the pods of scheduler and workers, which have some seconds to end in."""
     assert [name for name in real.left() if not name.startswith("pod/")] == []
     until(lambda: not real.left(), "the end of pods", 30)
 
@@ -129,30 +130,41 @@ def test_a_night_with_models_runs_and_leaves_its_store(real: Real) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cluster", "reason"), [("nowhere", "ImagePullBackOff"), ("huge", "Unschedulable: 0/1 nodes")]
+    ("cluster", "reason"),
+    [
+        ("nowhere", "ImagePullBackOff"),
+        ("lost", 'persistentvolumeclaim "lost" not found'),
+        ("unsure", 'ContainerCreating; MountVolume.SetUp failed for volume "tls"'),
+    ],
 )
 def test_what_cannot_start_is_said(real: Real, cluster: str, reason: str) -> None:
     with real.submit(cluster) as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 69
-    assert f"has not started within 10 s ({reason}" in err.splitlines()[-1]
+    assert "has not started within 10 s" in err.splitlines()[-1]
+    assert reason in err.splitlines()[-1]
     nothing_is_left(real)
 
 
 def test_sigterm_ends_the_night(real: Real) -> None:
-    shutil.rmtree(real.folder / "claim" / "small")
+    store = real.folder / "claim" / "small"
+    shutil.rmtree(store, ignore_errors=True)
     with real.submit("plain") as process:
-        until((real.folder / "claim" / "small" / "silver").exists, "silver")
+        until((store / "silver").exists, "silver")
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=90)
     assert process.returncode == 143, err
     nothing_is_left(real)
-    assert not (real.folder / "claim" / "small" / "latest").exists()
+    assert not (store / "latest").exists()
+    attempt = (store / "logs" / "attempts.jsonl").read_text().splitlines()[-1]
+    assert json.loads(attempt)["error"] == "ended by SIGTERM"
 
 
 def test_a_drained_node_is_tried_again(real: Real) -> None:
+    shutil.rmtree(real.folder / "claim" / "small", ignore_errors=True)
     with real.submit("plain") as process:
-        until(lambda: "runner" in str(real.left()) and running(real), "the night's pod")
+        assert process.stderr
+        next(line for line in process.stderr if '"stage"' in line)
         (night,) = [name for name in real.left() if name.endswith("-runner")]
         real.kubectl("delete", "--wait=false", night)
         _, err = process.communicate(timeout=120)

@@ -27,6 +27,7 @@ from waiting import until
 from cluster.errors import ClusterUnavailableError
 from cluster.schedules.job import NightlyJob
 from cluster.schedules.slurm import batch
+from cluster.signals import ended_by_signals
 from cluster.spec import ClusterSpec
 from cluster.submit.slurm import run
 from pipeline.load import load_config
@@ -166,7 +167,7 @@ def test_a_job_that_is_interrupted_is_cancelled(tmp_path: Path) -> None:
             assert len({process.environ()["SLURM_PROCID"] for process in ranks()}) == 4
             threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as ended, ended_by_signals():
         submitted(path, at_work)
     assert ended.value.code == 128 + signal.SIGTERM
     assert queued() == ""

@@ -130,10 +130,13 @@ def _worker(night: Night, held: Held) -> dict[str, Any]:
 def _encrypt(pods: Sequence[dict[str, Any]], secret: str, address: str) -> None:
     """Have the pods show each other the certificate of a Secret, at the scheduler's ``address``.
 
-    The operator gives an address of its own, without encryption, to pods that have none. In the
-    night's pod, the first, other processes may talk unencrypted on its loopback.
+    The operator (dask-kubernetes since April 2024) leaves an address that is there. In the night's
+    pod, the first, other processes may talk unencrypted on its loopback.
     """
     prefix = "DASK_DISTRIBUTED__COMM__"
+    only = {f"{prefix}REQUIRE_ENCRYPTION": "true"}
+    # Dask's pages are served without encryption, also without a dashboard.
+    only |= {f"DASK_DISTRIBUTED__{role}__HTTP__ROUTES": "[]" for role in ("SCHEDULER", "WORKER")}
     found = {ADDRESS: address, f"{prefix}TLS__CA_FILE": str(TLS / "ca.crt")}
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
         found[f"{prefix}TLS__{role}__CERT"] = str(TLS / "tls.crt")
@@ -142,7 +145,7 @@ def _encrypt(pods: Sequence[dict[str, Any]], secret: str, address: str) -> None:
         mount(each, "tls", str(TLS), {"secret": {"secretName": secret}}, read_only=True)
         add_variables(each, found)
     for each in pods[1:]:
-        add_variables(each, {f"{prefix}REQUIRE_ENCRYPTION": "true"})
+        add_variables(each, only)
 
 
 def _kept(pod: dict[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,14 @@ class Kubectl:
             return subprocess.CompletedProcess(command, 124, "", said)
 
 
+def warning_of(kubectl: Kubectl, pod: str) -> str:
+    """What the cluster warned of last about a pod, as of a Secret that is not there; or nothing."""
+    of = f"involvedObject.name={pod},type=Warning"
+    last = ("--sort-by=.lastTimestamp", "--output=jsonpath={.items[-1:].message}")
+    found = kubectl("get", "events", f"--field-selector={of}", *last)
+    return " ".join(found.stdout.split()) if found.returncode == 0 else ""
+
+
 class PodLog:
     """What a pod says, line by line; Kubernetes keeps both of its streams as one."""
 

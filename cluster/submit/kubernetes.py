@@ -10,7 +10,7 @@ from cluster.guard import TRY_AGAIN
 from cluster.signals import without_signals
 from cluster.submit.asking import UNANSWERED_SECONDS, Say, pauses
 from cluster.submit.dask_job import Night, manifests, runner, unique_name
-from cluster.submit.kubectl import Kubectl, PodLog, require_kubectl
+from cluster.submit.kubectl import Kubectl, PodLog, require_kubectl, warning_of
 from cluster.submit.pod_state import PodState, parse_pod
 
 GRACE_SECONDS = 20  # for a night that is ended to close what it holds
@@ -84,7 +84,7 @@ def _followed(kubectl: Kubectl, name: str, timeout: float, say: Say) -> PodState
             if started:
                 log.follow()
             elif monotonic() > until:
-                raise _not_started(pod, state, timeout)
+                raise _not_started(pod, state, warning_of(kubectl, pod), timeout)
     finally:
         log.close()
     raise AssertionError("states go on for ever")
@@ -109,7 +109,9 @@ def _states(kubectl: Kubectl, pod: str) -> Iterator[PodState | None]:
         sleep(pause)
 
 
-def _not_started(pod: str, state: PodState | None, timeout: float) -> ClusterUnavailableError:
+def _not_started(
+    pod: str, state: PodState | None, warning: str, timeout: float
+) -> ClusterUnavailableError:
     if state is None:
         return ClusterUnavailableError(
             f"nobody has made pod {pod} within {timeout:g} s: {_OPERATOR}"
@@ -119,14 +121,18 @@ def _not_started(pod: str, state: PodState | None, timeout: float) -> ClusterUna
         remedy = "correct cluster.image, or let the nodes pull it"
     elif state.reason == "Unschedulable":
         remedy = "see cluster.claim and the room on the nodes, or raise cluster.timeout_seconds"
+    elif warning:
+        remedy = "make what it names, or raise cluster.timeout_seconds"
+    why = state.why or state.phase
+    said = why if not warning or warning in why else f"{why}; {warning}"
     return ClusterUnavailableError(
-        f"pod {pod} has not started within {timeout:g} s ({state.why or state.phase}): {remedy}"
+        f"pod {pod} has not started within {timeout:g} s ({said}): {remedy}"
     )
 
 
 def _delete(kubectl: Kubectl, name: str, say: Say) -> None:
     """Delete all that was made for a night; what cannot be deleted is said."""
-    options = ("--ignore-not-found", "--timeout=45s")
+    options = ("--ignore-not-found", "--timeout=45s", "--cascade=foreground")
     kubectl("delete", "pod", runner(name), f"--grace-period={GRACE_SECONDS}", *options)
     left = [kind for kind in _MADE if kubectl("delete", kind, name, *options).returncode]
     if left:

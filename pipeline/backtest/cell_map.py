@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from forecasts.map import rings, stretch
 from grids.hexgrid import HexGrid
 from pipeline.backtest.drawing import FAINT, drawn
 
@@ -21,20 +24,20 @@ def cell_map(name: str, gain: NDArray[np.float64], grid: HexGrid) -> str:
     from matplotlib.collections import PolyCollection
 
     west, south, east, north = shapely.total_bounds(grid.polygons)
-    stretch = float(np.cos(np.radians((south + north) / 2)))
-    height = float(np.clip(_WIDTH * (north - south) / ((east - west) * stretch), 3, 10))
+    shape = (north - south) / ((east - west) * stretch(grid))
+    height = float(np.clip(_WIDTH * shape, 3, 10))
     largest = float(np.quantile(np.abs(gain), 0.99)) or 1.0
     with drawn(name, _WIDTH, height + 0.5) as (figure, svg):
         axes = figure.add_subplot()
-        rings = [shapely.get_coordinates(polygon) for polygon in grid.polygons]
-        cells = PolyCollection(rings, facecolors=_shades(gain, largest), linewidths=0)
+        corners: Any = rings(grid.polygons)
+        cells = PolyCollection(corners, facecolors=_shades(gain, largest), linewidths=0)
         cells.set_rasterized(True)
         axes.add_collection(cells)
         city = shapely.union_all(grid.polygons, grid_size=1e-9)
         for part in shapely.get_parts(shapely.boundary(city)):
             axes.plot(*shapely.get_coordinates(part).T, color=FAINT, linewidth=0.8)
         axes.autoscale_view()
-        axes.set_aspect(1 / stretch)
+        axes.set_aspect(1 / stretch(grid))
         axes.set_axis_off()
         _legend(axes, largest)
     return svg[0]

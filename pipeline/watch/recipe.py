@@ -6,6 +6,7 @@ Whatever of that fails is a warning, and never the night.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,12 +84,16 @@ def _failure(fault: BaseException, log: StageLog) -> dict[str, object]:
     if isinstance(fault, KeyboardInterrupt):
         return {"exit_code": _INTERRUPTED, "error": "interrupted", "stage": log.at_work}
     if isinstance(fault, SystemExit):
-        return {"exit_code": fault.code, "error": "ended by a signal", "stage": log.at_work}
+        return {"exit_code": fault.code, "error": _signal(fault.code), "stage": log.at_work}
     code, text = exit_code_of(fault), str(fault)
     if code is None:
         code, text = OF_THE_PROGRAM, f"{type(fault).__name__}: {fault}"
     first = redact(text).strip().partition("\n")[0][:_LONGEST_LINE]
     return {"exit_code": code, "error": first, "stage": log.at_work}
+
+
+def _signal(code: object) -> str:
+    return f"ended by {signal.Signals(code - 128).name}" if isinstance(code, int) else "ended"
 
 
 def _profiled_night(

@@ -86,7 +86,7 @@ def test_a_night_that_ends_well(config: Config, told: Told, ends: Any) -> None:
         (BusyError("the disk is full"), 75, "the disk is full"),
         (ValueError("https://a/?token=secret"), 70, "ValueError: https://a/?token=***"),
         (KeyboardInterrupt(), 130, "interrupted"),
-        (SystemExit(143), 143, "ended by a signal"),
+        (SystemExit(143), 143, "ended by SIGTERM"),
     ],
 )
 def test_a_night_that_fails(

@@ -1,0 +1,74 @@
+"""What asks a command to end, and when it is heard."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from cluster.signals import ENDED, ended_by_signals, without_signals
+
+ASKS = (signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def handlers_are_as_they_were() -> Iterator[None]:
+    before = [signal.getsignal(each) for each in (*ASKS, signal.SIGINT)]
+    yield
+    assert [signal.getsignal(each) for each in (*ASKS, signal.SIGINT)] == before
+
+
+@pytest.mark.parametrize("asked", ASKS)
+def test_the_first_of_two_ends_the_block(asked: signal.Signals) -> None:
+    closed = []
+
+    def work() -> None:
+        try:
+            signal.raise_signal(asked)
+        finally:
+            for each in ASKS:  # as a shell, and a terminal that is closed, ask again
+                signal.raise_signal(each)
+            closed.append(True)
+
+    with pytest.raises(SystemExit) as ended, ended_by_signals():
+        work()
+    assert ended.value.code == 128 + asked
+    assert closed
+    assert ENDED.is_set()
+
+
+def test_what_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ended_by_signals():
+            signal.raise_signal(signal.SIGHUP)
+            with without_signals():
+                signal.raise_signal(signal.SIGHUP)
+        assert not ENDED.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(
+    ("asked", "raised"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_a_signal_waits_for_the_end_of_what_must_not_be_torn(
+    asked: signal.Signals, raised: type[BaseException]
+) -> None:
+    done = []
+
+    def work() -> None:
+        with without_signals():
+            signal.raise_signal(asked)
+            done.append("the block")
+        done.append("what follows it")
+
+    # Below a shell that has started the tests beside it, SIGINT is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(raised), ended_by_signals():
+            work()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == ["the block"]

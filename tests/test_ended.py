@@ -17,7 +17,7 @@ from waiting import until
 
 HEXCAST = Path(sys.executable).with_name("hexcast")
 # The first process of a container, or of such a namespace, gets no signal that it does not handle.
-FIRST = ("unshare", "--pid", "--fork")
+FIRST = ("unshare", "--pid", "--fork", "--mount-proc")
 
 
 def no_namespaces() -> bool:

@@ -7,7 +7,7 @@ import sys
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,18 +18,16 @@ from pipeline.cli_backfill import backfill
 from pipeline.cli_backtest import backtest
 from pipeline.cli_export import export
 from pipeline.cli_nightly import nightly, report
-from pipeline.cli_options import Accept, AsOf, Cluster, ConfigFile, Json, Out
+from pipeline.cli_options import Cluster, ConfigFile, Json, Out
 from pipeline.cli_runs import runs, verify
 from pipeline.cli_schedule import schedule
 from pipeline.cli_score import score
+from pipeline.cli_stages import cube, forecast, ingest, train
 from pipeline.cli_status import status
 from pipeline.cli_submit import submit
 from pipeline.cli_tune import tune
 from pipeline.errors import OF_THE_PROGRAM, exit_code_of
 from pipeline.redact import redact
-
-if TYPE_CHECKING:
-    from pipeline.nightly import Outcome, Stage
 
 app = typer.Typer(
     help="Nightly, place-based crime-hotspot forecasts for whole cities.",
@@ -51,6 +49,10 @@ app.command()(schedule)
 app.command()(runs)
 app.command()(verify)
 app.command()(score)
+app.command()(ingest)
+app.command()(cube)
+app.command()(train)
+app.command()(forecast)
 
 
 @app.callback()
@@ -95,69 +97,6 @@ def init(
         return
     for line in found.lines:
         typer.echo(line)
-
-
-@app.command()
-def ingest(
-    config: ConfigFile,
-    as_of: AsOf = None,
-    out: Out = None,
-    cluster: Cluster = None,
-    accept_quality: Accept = False,
-    as_json: Json = False,
-) -> None:
-    """The night as far as silver: what is new, cleaned and settled.
-
-    Example: hexcast ingest configs/denver.yaml
-    """
-    report(_run(config, as_of, out, cluster, "ingest", accept=accept_quality), as_json)
-
-
-@app.command()
-def cube(
-    config: ConfigFile,
-    as_of: AsOf = None,
-    out: Out = None,
-    cluster: Cluster = None,
-    as_json: Json = False,
-) -> None:
-    """The night as far as cube and state.
-
-    Example: hexcast cube configs/denver.yaml --as-of 2024-09-01T06:00Z
-    """
-    report(_run(config, as_of, out, cluster, "cube"), as_json)
-
-
-@app.command()
-def train(
-    config: ConfigFile,
-    as_of: AsOf = None,
-    out: Out = None,
-    cluster: Cluster = None,
-    as_json: Json = False,
-) -> None:
-    """The night as far as the models.
-
-    They are made where those kept are too old.
-
-    Example: hexcast train configs/denver.yaml --as-of 2024-09-01T06:00Z
-    """
-    report(_run(config, as_of, out, cluster, "train"), as_json)
-
-
-@app.command()
-def forecast(
-    config: ConfigFile,
-    as_of: AsOf = None,
-    out: Out = None,
-    cluster: Cluster = None,
-    as_json: Json = False,
-) -> None:
-    """The night from silver as it is, without fetching anything.
-
-    Example: hexcast forecast configs/denver.yaml --as-of 2024-09-01T06:00Z
-    """
-    report(_run(config, as_of, out, cluster, "forecast", fetch=False), as_json)
 
 
 @app.command()
@@ -220,26 +159,6 @@ def demo(
 
     configure_logging()
     report(run_demo(out, datetime.now(UTC)), as_json)
-
-
-def _run(
-    path: Path,
-    as_of: datetime | None,
-    out: Path | None,
-    cluster: str | None,
-    until: Stage,
-    fetch: bool = True,
-    accept: bool = False,
-) -> Outcome:
-    from cluster.guard import time_limit
-    from pipeline.log import configure_logging
-    from pipeline.nightly import run_night
-    from pipeline.ranks import config_to_work
-
-    configure_logging()
-    settings, now = config_to_work(path, out, cluster), datetime.now(UTC)
-    with time_limit(settings.cluster.limit_hours):
-        return run_night(settings, now, as_of, until, fetch, accept_quality=accept)
 
 
 def command() -> None:

@@ -25,7 +25,7 @@ $(PEERS)/.ready: requirements/peers.txt $(READY)  # what benchmarks measure besi
 	VIRTUAL_ENV=$(CURDIR)/$(PEERS) $(BIN)/uv pip sync -q --compile-bytecode --require-hashes requirements/peers.txt
 	touch $@
 
-$(KUBERNETES)/.ready: requirements/kubernetes.txt tests/build_control_plane.sh $(READY)
+$(KUBERNETES)/.ready: requirements/kubernetes.txt tests/build_control_plane.sh | $(READY)
 	test -x $(KUBERNETES)/bin/python || $(BIN)/python -m venv --without-pip $(KUBERNETES)
 	VIRTUAL_ENV=$(CURDIR)/$(KUBERNETES) $(BIN)/uv pip sync -q --require-hashes requirements/kubernetes.txt
 	nice tests/build_control_plane.sh $(KUBERNETES)

@@ -160,11 +160,8 @@ def security_of(spec: ClusterSpec) -> Security | None:
     except OSError as error:
         found, fault = None, error
     if found is None:
-        remedy = "name their files in cluster.tls"
-        if spec.kind == "kubernetes":
-            remedy = f"Secret {spec.tls_secret} needs ca.crt, tls.crt and tls.key"
         raise ClusterUnavailableError(
-            f"no encrypted connection to {spec.address} without certificates: {remedy}"
-            f"{f' ({fault})' if fault else ''}"
+            f"no encrypted connection to {spec.address} without certificates: name their files in "
+            f"cluster.tls{f' ({fault})' if fault else ''}"
         ) from fault
     return security

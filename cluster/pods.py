@@ -19,8 +19,8 @@ def in_pod() -> bool:
 def found_in_pod(spec: ClusterSpec) -> ClusterSpec:
     """``spec`` with its scheduler's address.
 
-    Raises ClusterUnavailableError outside such a pod, and where the address is not encrypted but
-    ought to be.
+    Raises ClusterUnavailableError outside such a pod, and where nothing would be encrypted,
+    which nobody has allowed.
     """
     if not in_pod():
         raise ClusterUnavailableError(
@@ -28,9 +28,10 @@ def found_in_pod(spec: ClusterSpec) -> ClusterSpec:
             "hexcast submit CONFIG --cluster NAME, which makes one"
         )
     address = os.environ[ADDRESS]
-    if spec.encrypted and urlsplit(address).scheme not in ENCRYPTED:
+    if urlsplit(address).scheme not in ENCRYPTED and not spec.insecure:
         raise ClusterUnavailableError(
-            f"{ADDRESS} is {address}, in spite of cluster.tls_secret: update the Dask operator, "
-            "which has written over tls://"
+            f"{ADDRESS} is {address}, and a scheduler runs any code it is sent: update the Dask "
+            "operator, which has written over tls://, or, where the DaskJob is your own, say "
+            "insecure: true"
         )
     return spec.model_copy(update={"address": address})

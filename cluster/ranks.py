@@ -22,7 +22,7 @@ from typing import Any
 from cluster.allocation import BESIDE_WORKERS
 from cluster.errors import ClusterUnavailableError
 from cluster.signals import ENDED
-from cluster.spec import ClusterSpec
+from cluster.spec import Certificates, ClusterSpec
 
 SCHEDULER, NIGHT = 0, 1  # as of dask-jobqueue's runner
 LOOK_SECONDS = 0.2  # between two looks at the folder
@@ -81,11 +81,6 @@ def require_step(spec: ClusterSpec) -> Step:
             f"this step of SLURM has {step.tasks} tasks, and Dask's scheduler, the night and a "
             f"worker need {BESIDE_WORKERS + 1}: use srun -n {spec.workers + BESIDE_WORKERS}"
         )
-    if spec.reaches_beyond(step.nodes):
-        raise ClusterUnavailableError(
-            f"this step of SLURM has {step.nodes} nodes, between which nothing would be encrypted: "
-            "name certificates in cluster.tls, or say insecure: true on a network that you trust"
-        )
     return step
 
 
@@ -107,7 +102,7 @@ def take_part(step: Step, spec: ClusterSpec, folder: Path) -> None:
 
 
 def met(spec: ClusterSpec) -> ClusterSpec:
-    """``spec`` with the address of the scheduler's rank and the number of workers.
+    """``spec`` with the scheduler's address, the step's certificates and the number of workers.
 
     Raises ClusterUnavailableError where that rank does not come in time.
     """
@@ -123,7 +118,14 @@ def met(spec: ClusterSpec) -> ClusterSpec:
             "nodes share, or raise cluster.timeout_seconds"
         )
     workers = step.tasks - BESIDE_WORKERS
-    return spec.model_copy(update={"address": found["address"], "workers": workers})
+    return with_certificates(spec, found).model_copy(
+        update={"address": found["address"], "workers": workers}
+    )
+
+
+def with_certificates(spec: ClusterSpec, found: Mapping[str, Any]) -> ClusterSpec:
+    """``spec`` with those that the scheduler's rank has written."""
+    return spec.model_copy(update={"tls": Certificates(**found["tls"])})
 
 
 def wait_for_meeting(meeting: Path, seconds: float) -> dict[str, Any] | None:

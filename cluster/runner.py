@@ -25,6 +25,8 @@ _OWN_PORT = "127.0.0.1:0"  # of pages that nobody looks at
 class Runner(SLURMRunner):
     """Scheduler or worker of a step, by its rank; made, it serves until the night has ended.
 
+    ``spec`` has the step's certificates; the scheduler writes them into ``meeting``.
+
     Of the runner's own way to end, the client that tells the scheduler, nothing is left to a client
     that is killed, or that never needed a cluster.
     """
@@ -33,12 +35,13 @@ class Runner(SLURMRunner):
         self._meeting = meeting
         self._workers = step.tasks - BESIDE_WORKERS
         self._seconds = spec.timeout_seconds
+        self._tls = spec.tls.model_dump() if spec.tls else {}
         self._word = secrets.token_hex()  # by which the night makes itself known
         self._held, self._gone = asyncio.Event(), asyncio.Event()
         common = {
             "security": security_of(spec),
             "host": "127.0.0.1" if step.nodes == 1 else None,
-            "protocol": "tls" if spec.encrypted else "tcp",
+            "protocol": "tls",
             "dashboard_address": _OWN_PORT,
             "dashboard": False,
         }
@@ -59,7 +62,7 @@ class Runner(SLURMRunner):
         """Say where the night's line ends, and look after it."""
         server = await asyncio.start_server(self._hear, urlsplit(scheduler.address).hostname, 0)
         line = server.sockets[0].getsockname()[:2]
-        record = {"address": scheduler.address, "line": line, "word": self._word}
+        record = {"address": scheduler.address, "line": line, "word": self._word, "tls": self._tls}
         part = self._meeting.with_suffix(".part")
         part.touch(mode=0o600)
         part.write_text(json.dumps(record), encoding="utf-8")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import dask
 
+from cluster.certificates import make_certificates
 from cluster.connect import SETTINGS
 from cluster.errors import ClusterUnavailableError
-from cluster.ranks import SCHEDULER, Step, wait_for_meeting
+from cluster.ranks import SCHEDULER, Step, wait_for_meeting, with_certificates
 from cluster.spec import ClusterSpec
 
 
@@ -24,8 +25,13 @@ def serve(step: Step, spec: ClusterSpec, meeting: Path) -> None:
         raise ClusterUnavailableError(
             f"kind: slurm needs dask-jobqueue ({fault}): pip install hexcast[slurm]"
         ) from fault
-    if step.rank != SCHEDULER and wait_for_meeting(meeting, spec.timeout_seconds) is None:
-        return  # the night, which waits for the same, says so
+    if step.rank == SCHEDULER:
+        spec = spec.model_copy(update={"tls": make_certificates()})
+    else:
+        found = wait_for_meeting(meeting, spec.timeout_seconds)
+        if found is None:
+            return  # the night, which waits for the same, says so
+        spec = with_certificates(spec, found)
     logging.getLogger("distributed").setLevel(logging.ERROR)
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # of a worker's own process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # not before the file is removed

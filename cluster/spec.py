@@ -12,7 +12,7 @@ from cluster.allocation import check_options
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ENCRYPTED = ("tls", "wss")
 SCHEMES = ("tcp", "ucx", "ws", *ENCRYPTED)
-_OF_PODS = ("image", "namespace", "claim", "tls_secret")
+_OF_PODS = ("image", "namespace", "claim")
 _LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"  # a name as Kubernetes takes it, RFC 1123
 
 
@@ -21,7 +21,7 @@ class _Section(BaseModel):
 
 
 class Certificates(_Section):
-    """Files (PEM) that a client shows to a scheduler, and the authority that it trusts."""
+    """What a client shows to a scheduler, and the authority that it trusts: PEM, files or texts."""
 
     ca: str
     cert: str
@@ -46,12 +46,9 @@ class ClusterSpec(_Section):
         default=None, pattern=_LABEL, description="kubectl's own, if none"
     )
     claim: str | None = Field(default=None, pattern=_LABEL, description="volume of the store")
-    tls_secret: str | None = Field(
-        default=None, pattern=_LABEL, description="with ca.crt, tls.crt, tls.key"
-    )
 
     @model_validator(mode="after")
-    def _pods_are_safe(self) -> ClusterSpec:
+    def _pods_are_known(self) -> ClusterSpec:
         if self.kind != "kubernetes":
             for key in _OF_PODS:
                 if getattr(self, key):
@@ -61,16 +58,10 @@ class ClusterSpec(_Section):
             return self
         if not self.workers:
             raise ValueError("kind: kubernetes needs to know how many workers, as in workers: 8")
-        if not self.tls_secret and not self.insecure:
-            raise ValueError(
-                "between pods nothing is encrypted and a scheduler runs any code it is sent: name "
-                "a Secret with certificates in tls_secret, or say insecure: true where a "
-                "NetworkPolicy keeps others away"
-            )
         return self
 
     @model_validator(mode="after")
-    def _allocation_is_safe(self) -> ClusterSpec:
+    def _allocation_is_known(self) -> ClusterSpec:
         if self.kind != "slurm":
             if self.options:
                 raise ValueError(f"options go with kind: slurm, not with kind: {self.kind}")
@@ -78,17 +69,12 @@ class ClusterSpec(_Section):
         if not self.workers:
             raise ValueError("kind: slurm needs to know how many workers, as in workers: 8")
         check_options(self.options)
-        if self.reaches_beyond(int(self.options.get("nodes", 1))):
-            raise ValueError(
-                "between nodes nothing is encrypted and a scheduler runs any code it is sent: "
-                "name certificates in tls, or say insecure: true on a network that you trust"
-            )
         return self
 
     @model_validator(mode="after")
     def _address_is_safe(self) -> ClusterSpec:
         if self.kind != "address":
-            if self.address or (self.tls and self.kind != "slurm"):
+            if self.address or self.tls:
                 raise ValueError(
                     f"address and tls go with kind: address, not with kind: {self.kind}"
                 )
@@ -115,18 +101,10 @@ class ClusterSpec(_Section):
             )
         return self
 
-    def reaches_beyond(self, nodes: int) -> bool:
-        """Whether so many nodes would talk in plain text, which nobody has allowed."""
-        return nodes > 1 and not self.tls and not self.insecure
-
     @property
     def encrypted(self) -> bool:
         """Whether its processes show each other certificates."""
-        if self.kind == "slurm":
-            return self.tls is not None
-        if self.kind == "kubernetes":
-            return self.tls_secret is not None
-        return urlsplit(self.address or "").scheme in ENCRYPTED
+        return self.tls is not None or urlsplit(self.address or "").scheme in ENCRYPTED
 
     @property
     def beside(self) -> ClusterSpec:

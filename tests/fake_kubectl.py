@@ -1,8 +1,9 @@
 """A stand-in for ``kubectl`` and for what a cluster with the Dask operator makes of a DaskJob.
 
 Objects are files in the folder FAKE_KUBE; the pod's command line is run as a process, FAKE_PATH
-first on its PATH, with /etc/hexcast and /var/lib/hexcast as folders below FAKE_KUBE. FAKE_MODE:
-what goes wrong. It knows as much of kubectl as hexcast uses, and refuses the rest.
+first on its PATH, with /etc/hexcast and /var/lib/hexcast as folders below FAKE_KUBE, and
+FAKE_TLS as its /etc/hexcast-tls. FAKE_MODE: what goes wrong. It knows as much of kubectl as hexcast
+uses, and refuses the rest.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ ROOT = Path(os.environ["FAKE_KUBE"])
 MODE = os.environ.get("FAKE_MODE", "")
 KINDS = {
     "configmaps": "ConfigMap",
+    "secrets": "Secret",
     "pod": "Pod",
     "daskjobs.kubernetes.dask.org": "DaskJob",
     "daskclusters.kubernetes.dask.org": "DaskCluster",
@@ -36,7 +38,7 @@ def main(words: list[str]) -> int:
     words = [word for word in words if not word.startswith("--request-timeout")]
     if words[:1] == ["--namespace"]:
         words = words[2:]
-    return {"apply": apply, "get": get, "logs": logs, "delete": delete}[words[0]](words[1:])
+    return {"create": create, "get": get, "logs": logs, "delete": delete}[words[0]](words[1:])
 
 
 def fail(said: str) -> int:
@@ -48,7 +50,7 @@ def file(kind: str, name: str) -> Path:
     return ROOT / f"{kind}.{name}.json"
 
 
-def apply(words: list[str]) -> int:
+def create(words: list[str]) -> int:
     assert words == ["--filename", "-"], words
     for each in yaml.safe_load_all(sys.stdin.read()):
         if each["kind"] == "DaskJob" and MODE == "no operator":
@@ -84,17 +86,19 @@ def kubelet() -> None:
     for folder in folders.values():
         folder.mkdir()
     folders["/data"] = Path(os.environ.get("HEXCAST_DATA", ROOT))
+    folders["/etc/hexcast-tls"] = Path(os.environ.get("FAKE_TLS", ROOT))
     for path, text in known["data"].items():
         (folders["/etc/hexcast"] / path).write_text(text)
     words = container["command"] + container["args"]
     for there, here in folders.items():
         words = [word.replace(there, str(here)) for word in words]
+    tls = "/etc/hexcast-tls"
     environment = {
-        each["name"]: str(folders.get(each["value"], each["value"])) for each in container["env"]
+        each["name"]: str(folders.get(each["value"], each["value"].replace(tls, str(folders[tls]))))
+        for each in container["env"]
     }
-    environment |= {
-        "DASK_SCHEDULER_ADDRESS": os.environ.get("FAKE_SCHEDULER", "tcp://nowhere:8786")
-    }
+    if "FAKE_SCHEDULER" in os.environ:  # nobody resolves the Service's name
+        environment["DASK_SCHEDULER_ADDRESS"] = os.environ["FAKE_SCHEDULER"]
     path = os.pathsep.join([os.environ["FAKE_PATH"], os.environ["PATH"]])
     with (ROOT / "log").open("wb") as log:
         process = subprocess.Popen(

@@ -16,7 +16,7 @@ from jobs import small_job
 from cluster.spec import ClusterSpec
 from cluster.submit.dask_job import Night
 
-PODS = {"kind": "kubernetes", "workers": 2, "insecure": True}
+PODS = {"kind": "kubernetes", "workers": 2}
 HEXCAST = Path(sys.executable).with_name("hexcast")
 NIGHT = """#!/bin/sh
 echo "$DASK_SCHEDULER_ADDRESS"

@@ -106,7 +106,6 @@ class Node:
         started = self._start(pod, container)
         if started is None:
             self._status(pod, "Pending", {"waiting": {"reason": "ContainerCreating"}})
-            self._warn(pod)
             return
         self._running[pod["metadata"]["uid"]] = started
         self._status(pod, "Running", {"running": {"startedAt": now()}})
@@ -199,20 +198,6 @@ class Node:
             headers={"Content-Type": "application/merge-patch+json"},
             timeout=10,
         )
-
-    def _warn(self, pod: dict[str, Any]) -> None:
-        """Once, of a volume that cannot be mounted."""
-        meta = pod["metadata"]
-        of = {"kind": "Pod", "namespace": "default", "name": meta["name"], "uid": meta["uid"]}
-        event = {
-            "metadata": {"name": f"{meta['name']}.mount"},
-            "involvedObject": of,
-            "type": "Warning",
-            "reason": "FailedMount",
-            "message": 'MountVolume.SetUp failed for volume "tls": not found',
-            "lastTimestamp": now(),
-        }
-        self._session.post(f"{self._of}/events", json=event, timeout=10)
 
     def _leave(self, pod: dict[str, Any]) -> None:
         running = self._running.get(pod["metadata"]["uid"])

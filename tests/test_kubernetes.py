@@ -18,12 +18,11 @@ from kube_night import PODS, a_night, hexcast
 
 from cluster.connect import connect
 from cluster.errors import ClusterUnavailableError
-from cluster.spec import ClusterSpec
+from cluster.pods import found_in_pod
+from cluster.spec import Certificates, ClusterSpec
 from cluster.submit.dask_job import Night, manifests, unique_name
 from pipeline.cli import main
 from pipeline.load import load_config
-
-KEYS = {"kind": "kubernetes", "workers": 2}  # PODS without a word on encryption
 
 # What is asked for
 
@@ -32,8 +31,6 @@ KEYS = {"kind": "kubernetes", "workers": 2}  # PODS without a word on encryption
     ("keys", "said"),
     [
         ({"workers": 0}, "how many workers"),
-        ({"insecure": False}, "name a Secret with certificates in tls_secret, or say insecure"),
-        ({"tls_secret": "certificates of pods"}, "tls_secret"),
         ({"namespace": "Crime_1"}, "namespace"),
         ({"claim": "a/b"}, "claim"),
         ({"image": "two words"}, "image"),
@@ -41,7 +38,6 @@ KEYS = {"kind": "kubernetes", "workers": 2}  # PODS without a word on encryption
         ({"options": {"partition": "short"}}, "go with kind: slurm"),
         ({"kind": "local", "image": "hexcast:1"}, "image goes with kind: kubernetes, not"),
         ({"kind": "local", "claim": "store"}, "claim goes with kind: kubernetes"),
-        ({"kind": "local", "tls_secret": "certs"}, "tls_secret goes with kind: kubernetes"),
     ],
 )
 def test_what_a_cluster_of_pods_cannot_be(keys: dict[str, Any], said: str) -> None:
@@ -51,8 +47,7 @@ def test_what_a_cluster_of_pods_cannot_be(keys: dict[str, Any], said: str) -> No
 
 
 def test_what_pods_cannot_do_is_done_here() -> None:
-    more = {"image": "hexcast:1", "namespace": "crime", "claim": "store", "tls_secret": "certs"}
-    asked = ClusterSpec(**PODS, **more)
+    asked = ClusterSpec(**PODS, image="hexcast:1", namespace="crime", claim="store")
     assert ClusterSpec.model_validate(asked.beside.model_dump()).kind == "local"
 
 
@@ -88,9 +83,12 @@ def test_in_a_pod_the_operators_scheduler_is_used(monkeypatch: pytest.MonkeyPatc
         n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
     ) as cluster:
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)
-        with connect(ClusterSpec(**PODS, wait_for=2)) as client:
+        with refused("update the Dask operator, .* say insecure: true"):
+            found_in_pod(ClusterSpec(**PODS))
+        with connect(ClusterSpec(**PODS, insecure=True, wait_for=2)) as client:
             assert len(client.nthreads()) == 2
-        short = ClusterSpec(**PODS | {"workers": 3}, wait_for=3, timeout_seconds=3)
+        more = PODS | {"workers": 3, "insecure": True}
+        short = ClusterSpec(**more, wait_for=3, timeout_seconds=3)
         with refused("kubectl get pods"), connect(short):
             pass
 
@@ -103,21 +101,21 @@ def night(tmp_path: Path) -> Night:
     return a_night(tmp_path)
 
 
+PEM = Certificates(ca="an authority", cert="a certificate", key="its key")
+
+
 def parts(night: Night) -> tuple[dict[str, Any], dict[str, Any]]:
-    known, job = yaml.safe_load_all(manifests(night, unique_name(night.job.name)))
+    _, known, job = yaml.safe_load_all(manifests(night, unique_name(night.job.name), PEM))
     return known, job
 
 
 @pytest.mark.parametrize("version", ["1.31", "1.35"])
-@pytest.mark.parametrize(("data", "secret"), [(False, None), (True, "certs")])
-def test_kubernetes_takes_the_pods(
-    night: Night, version: str, data: bool, secret: str | None
-) -> None:
+@pytest.mark.parametrize("data", [False, True])
+def test_kubernetes_takes_the_pods(night: Night, version: str, data: bool) -> None:
     checker = pytest.importorskip(
         "kubernetes_validate", reason="kubernetes-validate is not installed"
     )
-    spec = ClusterSpec(**PODS, tls_secret=secret)
-    known, job = parts(replace(night, data=data, spec=spec))
+    known, job = parts(replace(night, data=data))
     checker.validate(known, version, strict=True)
     cluster = job["spec"]["cluster"]["spec"]
     specs = [job["spec"]["job"], cluster["scheduler"], cluster["worker"]]
@@ -160,20 +158,22 @@ def test_the_pods_are_those_that_were_asked_for(night: Night) -> None:
     assert selector["dask.org/cluster-name"] == job["metadata"]["name"]
 
 
-def test_pods_with_a_secret_talk_encrypted(night: Night) -> None:
-    _, job = parts(replace(night, spec=ClusterSpec(**KEYS, tls_secret="certs")))
+def test_pods_talk_encrypted_by_a_secret_of_their_own(night: Night) -> None:
+    secret, _, job = yaml.safe_load_all(manifests(night, "a-night", PEM))
+    assert secret["metadata"] == job["metadata"]
+    keys = {"ca.crt": PEM.ca, "tls.crt": PEM.cert, "tls.key": PEM.key}
+    assert (secret["kind"], secret["stringData"]) == ("Secret", keys)
     cluster = job["spec"]["cluster"]["spec"]
     pods = job["spec"]["job"]["spec"], cluster["scheduler"]["spec"], cluster["worker"]["spec"]
     told = []
     for pod in pods:
         (volume,) = (each for each in pod["volumes"] if each["name"] == "tls")
-        assert volume["secret"] == {"secretName": "certs"}
+        assert volume["secret"] == {"secretName": "a-night"}
         (one,) = pod["containers"]
         told.append({each["name"]: each["value"] for each in one["env"]})
         assert told[-1]["DASK_DISTRIBUTED__COMM__TLS__CA_FILE"] == "/etc/hexcast-tls/ca.crt"
         # The operator leaves an address as it is where there is one.
-        name = job["metadata"]["name"]
-        assert told[-1]["DASK_SCHEDULER_ADDRESS"] == f"tls://{name}-scheduler:8786"
+        assert told[-1]["DASK_SCHEDULER_ADDRESS"] == "tls://a-night-scheduler:8786"
     require = "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"
     assert [require in each for each in told] == [False, True, True]
     assert "--protocol tls" in " ".join(pods[1]["containers"][0]["args"])
@@ -186,17 +186,14 @@ def test_in_a_pod_certificates_are_those_of_its_variables(
         tls = processes.spec["tls"]
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", processes.spec["address"])
         names = {f"distributed.comm.tls.client.{key}": tls[key] for key in ("cert", "key")}
-        spec = ClusterSpec(**KEYS, tls_secret="certs")
+        spec = ClusterSpec(**PODS)
         with dask.config.set({"distributed.comm.tls.ca-file": tls["ca"], **names}):
             with connect(spec) as client:
                 assert client.scheduler.address.startswith("tls://")
             # Beside them the night may start processes of its own, which talk on its loopback.
             with connect(spec.beside.model_copy(update={"workers": 1})) as client:
                 assert client.scheduler.address.startswith("tcp://127.0.0.1")
-        with refused(r"Secret certs needs ca\.crt"), connect(spec):
-            pass
-        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://small-scheduler:8786")
-        with refused("update the Dask operator"), connect(spec):
+        with refused("without certificates"), connect(spec):
             pass
 
 
@@ -213,7 +210,8 @@ def test_what_a_pod_is_sent_is_read_as_it_was_meant(tmp_path: Path) -> None:
     city = small_file(tmp_path, Small(days=1).rows())
     found = hexcast("submit", city, "--cluster", "pods", "--dry-run")
     assert found.returncode == 0, found.stderr
-    known, job = yaml.safe_load_all(found.stdout)
+    secret, known, job = yaml.safe_load_all(found.stdout)
+    assert set(secret["stringData"].values()) == {"..."}
     (one,) = job["spec"]["job"]["spec"]["containers"]
     words = one["args"]
     assert words[:4] == ["nightly", "/etc/hexcast/city.yaml", "--cluster", "pods"]
@@ -235,8 +233,7 @@ def test_what_a_pod_is_sent_is_read_as_it_was_meant(tmp_path: Path) -> None:
 def test_a_schedule_of_this_machine_submits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    spec = {"kind": kind, "workers": 2} | ({"insecure": True} if kind == "kubernetes" else {})
-    city = small_file(tmp_path, Small(days=1).rows(), cluster=spec)
+    city = small_file(tmp_path, Small(days=1).rows(), cluster={"kind": kind, "workers": 2})
     codes = {"cron": 0, "systemd": 0, "kubernetes": 78, "slurm": 0 if kind == "slurm" else 78}
     for scheduler, code in codes.items():
         monkeypatch.setattr(sys, "argv", ["hexcast", "schedule", str(city), "--for", scheduler])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from kube_night import HEXCAST, PODS, a_night, hexcast, stand_in, submittable
 from lived import MODEL, NIGHT
 from waiting import until
 
+from cluster.certificates import make_certificates
 from cluster.errors import ClusterUnavailableError
 from cluster.spec import ClusterSpec
 from cluster.submit.dask_job import Night
@@ -59,13 +61,13 @@ def test_words_and_exit_code_of_the_night_come_through(
     found, said = told(night)
     assert found == code
     lines = [line for _, line in said if "pending" not in line][1:]
-    assert lines[0] == "tcp://nowhere:8786"
+    assert re.fullmatch(r"tls://hexcast-small-\w{8}-scheduler:8786", lines[0])
     assert lines[1].startswith(f"hexcast nightly {kube}/etc/city.yaml --cluster pods --out {kube}")
     assert ("out", "to be read") in said
     assert lines[2:] == ["to be read", "line 0", "line 1", "line 2", "an end without one"]
     assert left(kube) == []
     deleted = [call for call in (kube / "calls").read_text().splitlines() if "delete" in call]
-    assert len(deleted) == 4
+    assert len(deleted) == 5
     assert not any("claim" in call or "pvc" in call for call in deleted)
 
 
@@ -137,7 +139,7 @@ def test_who_ends_the_command_ends_the_night(
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
         until((kube / "log").exists, "the night's log")
         until(lambda: "line 1\n" in (kube / "log").read_text(), "the night's lines")
-        assert len(left(kube)) == 4
+        assert len(left(kube)) == 5
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=30)
     assert process.returncode == 143, said
@@ -191,15 +193,24 @@ def test_how_a_pod_ended(status: dict[str, Any], code: int | None, cannot: bool)
     assert late.own_code == (0 if code == 0 else None)
 
 
+def write_certificates(folder: Path) -> Path:
+    """What Kubernetes makes of a night's Secret."""
+    folder.mkdir()
+    made = make_certificates()
+    for name, text in {"ca.crt": made.ca, "tls.crt": made.cert, "tls.key": made.key}.items():
+        (folder / name).write_text(text)
+    return folder
+
+
 @contextmanager
-def pods(manifest: str, folder: Path) -> Iterator[str]:
-    """Dask's scheduler and the workers, by the command lines of their pods; its address."""
+def pods(manifest: str, folder: Path, tls: Path) -> Iterator[str]:
+    """Dask's scheduler and the workers, as their pods would run them; its address."""
     *_, job = yaml.safe_load_all(manifest)
     parts = job["spec"]["cluster"]["spec"]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    address = f"tcp://127.0.0.1:{port}"
+    address = f"tls://127.0.0.1:{port}"
     started: list[subprocess.Popen[bytes]] = []
     wanted = [("scheduler", 0), *(("worker", i) for i in range(parts["worker"]["replicas"]))]
     try:
@@ -208,11 +219,13 @@ def pods(manifest: str, folder: Path) -> Iterator[str]:
             name = f"{role}{number}"
             there = {"$(DASK_WORKER_NAME)": name, "8786": port, "/tmp": str(folder / name)}
             words = [there.get(word, word) for word in one["command"] + one["args"]]
+            told = {each["name"]: each["value"] for each in one["env"]}
+            told = {n: v.replace("/etc/hexcast-tls", str(tls)) for n, v in told.items()}
             with (folder / f"{name}.log").open("wb") as log:
                 started.append(
                     subprocess.Popen(
                         [str(HEXCAST.with_name(words[0])), *words[1:]],
-                        env=os.environ | {"DASK_SCHEDULER_ADDRESS": address},
+                        env=os.environ | told | {"DASK_SCHEDULER_ADDRESS": address},
                         cwd=folder, stdout=log, stderr=log, start_new_session=True,
                     )
                 )  # fmt: skip
@@ -233,8 +246,10 @@ def test_a_whole_night_runs_in_a_pod(
     text = city.read_text()
     city.write_text(text.replace("in/*.csv", "${HEXCAST_DATA}/in/*.csv"))
     words = ("submit", city, "--cluster", "pods", "--as-of", NIGHT.isoformat())
-    with pods(hexcast(*words, "--dry-run").stdout, tmp_path) as address:
+    tls = write_certificates(tmp_path / "tls")
+    with pods(hexcast(*words, "--dry-run").stdout, tmp_path, tls) as address:
         monkeypatch.setenv("FAKE_SCHEDULER", address)
+        monkeypatch.setenv("FAKE_TLS", str(tls))
         found = hexcast(*words, "--json")
     assert found.returncode == 0, found.stderr
     assert '"stage": "train"' in found.stderr

@@ -5,7 +5,6 @@ Only the node is ours: it runs pods as processes of this machine.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shutil
@@ -20,7 +19,6 @@ from typing import Any
 import pytest
 import yaml
 from cities import Small, small_file
-from dask_processes import make_certificates
 from kube_control_plane import FOLDER, absent, control_plane
 from kube_node import Node
 from lived import MODEL, NIGHT
@@ -37,11 +35,9 @@ OURS = "app.kubernetes.io/managed-by=hexcast-submit"
 CLAIMS = ("hexcast-small", "hexcast-data")
 KEYS = {"kind": "kubernetes", "workers": 2, "memory_gib": 2, "timeout_seconds": 60}
 CLUSTERS = {
-    "encrypted": KEYS | {"tls_secret": "certs"},
-    "plain": KEYS | {"insecure": True},
-    "nowhere": KEYS | {"insecure": True, "image": "nowhere:1", "timeout_seconds": 10},
-    "lost": KEYS | {"insecure": True, "claim": "lost", "timeout_seconds": 10},
-    "unsure": KEYS | {"tls_secret": "lost", "timeout_seconds": 10},
+    "pods": KEYS,
+    "nowhere": KEYS | {"image": "nowhere:1", "timeout_seconds": 10},
+    "lost": KEYS | {"claim": "lost", "timeout_seconds": 10},
 }
 
 
@@ -59,8 +55,9 @@ class Real:
 
     def left(self) -> list[str]:
         """What is there of runs, also of what the operator has made."""
-        kinds = "daskjobs,daskclusters,daskworkergroups,deployments,replicasets,services,configmaps"
-        return self.kubectl("get", f"{kinds},pods", "-o", "name", "-l", OURS).split()
+        kinds = "daskjobs,daskclusters,daskworkergroups,deployments,replicasets,services"
+        kinds = f"{kinds},configmaps,secrets,pods"
+        return self.kubectl("get", kinds, "-o", "name", "-l", OURS).split()
 
     def submit(self, cluster: str, *more: str) -> subprocess.Popen[str]:
         words = [str(HEXCAST), "submit", str(self.folder / "small.yaml"), "--cluster", cluster]
@@ -84,20 +81,15 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
         node.claims = dict(zip(CLAIMS, (folder / "claim", folder / "in"), strict=True))
         (folder / "claim").mkdir()
         found = Real(kubeconfig, node, folder)
-        made = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(folder)})
+        made = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects()})
         found.kubectl("create", "--filename=-", "--validate=false", text=made)
         yield found
 
 
-def objects(folder: Path) -> list[dict[str, Any]]:
-    """Certificates, and claims with volumes for them."""
-    make_certificates(folder, "127.0.0.1")
-    names = {"ca.crt": "ca.pem", "tls.crt": "cert.pem", "tls.key": "key.pem"}
-    data = {n: base64.b64encode((folder / f).read_bytes()).decode() for n, f in names.items()}
+def objects() -> list[dict[str, Any]]:
+    """Claims, and volumes for them."""
     core = {"apiVersion": "v1"}
-    made: list[dict[str, Any]] = [
-        core | {"kind": "Secret", "metadata": {"name": "certs"}, "data": data}
-    ]
+    made: list[dict[str, Any]] = []
     modes, room = {"accessModes": ["ReadWriteOnce"]}, {"storage": "1Gi"}
     for name in CLAIMS:
         path, claimed = {"path": f"/nowhere/{name}"}, {"resources": {"requests": room}}
@@ -116,14 +108,14 @@ def nothing_is_left(real: Real) -> None:
 
 
 def test_a_night_with_models_runs_and_leaves_its_store(real: Real) -> None:
-    with real.submit("encrypted", "--json") as process:
+    with real.submit("pods", "--json") as process:
         out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert json.loads(out)["city"] == "small"
     assert (real.folder / "claim" / "small" / "latest").exists()
     nothing_is_left(real)
     assert "hexcast-small" in real.kubectl("get", "persistentvolumeclaims", "-o", "name")
-    with real.submit("plain") as process:
+    with real.submit("pods") as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, "done already" in out) == (0, True), err
     nothing_is_left(real)
@@ -134,7 +126,6 @@ def test_a_night_with_models_runs_and_leaves_its_store(real: Real) -> None:
     [
         ("nowhere", "ImagePullBackOff"),
         ("lost", 'persistentvolumeclaim "lost" not found'),
-        ("unsure", 'ContainerCreating; MountVolume.SetUp failed for volume "tls"'),
     ],
 )
 def test_what_cannot_start_is_said(real: Real, cluster: str, reason: str) -> None:
@@ -149,7 +140,7 @@ def test_what_cannot_start_is_said(real: Real, cluster: str, reason: str) -> Non
 def test_sigterm_ends_the_night(real: Real) -> None:
     store = real.folder / "claim" / "small"
     shutil.rmtree(store, ignore_errors=True)
-    with real.submit("plain") as process:
+    with real.submit("pods") as process:
         until((store / "silver").exists, "silver")
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=90)
@@ -162,7 +153,7 @@ def test_sigterm_ends_the_night(real: Real) -> None:
 
 def test_a_drained_node_is_tried_again(real: Real) -> None:
     shutil.rmtree(real.folder / "claim" / "small", ignore_errors=True)
-    with real.submit("plain") as process:
+    with real.submit("pods") as process:
         assert process.stderr
         next(line for line in process.stderr if '"stage"' in line)
         (night,) = [name for name in real.left() if name.endswith("-runner")]
@@ -178,9 +169,9 @@ def running(real: Real) -> bool:
 
 
 def test_what_a_killed_command_leaves_is_found(real: Real) -> None:
-    with real.submit("plain") as process:
+    with real.submit("pods") as process:
         until(lambda: "runner" in str(real.left()) and running(real), "the night's pod")
         process.kill()
     assert real.left()
-    real.kubectl("delete", "daskjobs,configmaps", "-l", OURS, "--cascade=foreground")
+    real.kubectl("delete", "daskjobs,configmaps,secrets", "-l", OURS, "--cascade=foreground")
     nothing_is_left(real)

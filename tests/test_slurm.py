@@ -26,20 +26,13 @@ TLS = {"ca": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
         ({"options": {"partition": "a\n#SBATCH --uid=0"}}, "is no value of sbatch"),
         ({"options": {"exclusive": False}}, "is no value of sbatch"),
         ({"options": {"nodes": "2-4"}}, "nodes: '2-4' is no number"),
-        ({"options": {"nodes": 2}}, "between nodes nothing is encrypted"),
+        ({"tls": TLS}, "address and tls go with kind: address"),
         ({"kind": "local", "options": {"nodes": 1}}, "options go with kind: slurm"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         ClusterSpec(**{"kind": "slurm", "workers": 6, **changes})
-
-
-@pytest.mark.parametrize("allowed", [{"insecure": True}, {"tls": TLS}])
-def test_nodes_talk_encrypted_or_with_a_word(allowed: dict[str, Any]) -> None:
-    spec = ClusterSpec(kind="slurm", workers=6, options={"nodes": 2}, **allowed)
-    assert spec.encrypted == ("tls" in allowed)
-    assert spec.beside == ClusterSpec(workers=6, insecure="insecure" in allowed)
 
 
 @pytest.mark.parametrize(

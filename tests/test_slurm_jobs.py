@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -19,11 +20,12 @@ import pytest
 import yaml
 from chaos import contents, difference
 from cities import Small, small_file
-from dask_processes import make_certificates
 from lived import LOCAL, MODEL, NIGHT, Lived
 from slurm_daemons import CORES, NODES, absent, slurm
 from waiting import until
 
+from cluster.certificates import make_certificates
+from cluster.connect import connect
 from cluster.errors import ClusterUnavailableError
 from cluster.schedules.job import NightlyJob
 from cluster.schedules.slurm import batch
@@ -176,17 +178,20 @@ def test_a_job_that_is_interrupted_is_cancelled(tmp_path: Path) -> None:
 
 
 def test_a_night_goes_on_without_a_worker(tmp_path: Path) -> None:
-    """And encrypted, since it has two nodes."""
-    make_certificates(tmp_path, "127.0.0.1")
-    tls = {name: str(tmp_path / f"{name}.pem") for name in ("ca", "cert", "key")}
-    path = city(tmp_path, cluster=HPC | {"tls": tls, "options": {"nodes": 2}})
+    """Nor does anybody take part who has not read the file by which its ranks meet."""
+    path = city(tmp_path, cluster=HPC | {"options": {"nodes": 2}})
     heard, addresses = Heard(), list[str]()
 
     def at_work(stream: str, line: str) -> None:
         heard(stream, line)
         if '"stage": "cube"' in line:
             (meeting,) = (tmp_path / "store").glob(".ranks-*")
+            assert stat.S_IMODE(meeting.stat().st_mode) == 0o600
             addresses.append(json.loads(meeting.read_text())["address"])
+            at = {"kind": "address", "address": addresses[0], "timeout_seconds": 5}
+            other = ClusterSpec(**at, tls=make_certificates())
+            with pytest.raises(ClusterUnavailableError, match="no scheduler"), connect(other):
+                pass
             ranks(3)[0].kill()
 
     assert submitted(path, at_work) == 0, heard.of("err")

@@ -27,7 +27,7 @@ def job(tmp_path: Path) -> NightlyJob:
 
 def test_the_script_asks_for_what_the_site_wants(job: NightlyJob) -> None:
     options = {"partition": "short", "nodes": 2, "exclusive": True, "cpus-per-task": 2}
-    spec = ClusterSpec(kind="slurm", workers=6, insecure=True, options=options)
+    spec = ClusterSpec(kind="slurm", workers=6, options=options)
     asked = [line for line in shown(job, spec).splitlines() if line.startswith("#SBATCH")]
     assert asked == [
         "#SBATCH --job-name=hexcast-small",

@@ -25,7 +25,7 @@ from cluster.schedules.kubernetes import (
     object_name,
     pod,
 )
-from cluster.spec import ClusterSpec
+from cluster.spec import Certificates, ClusterSpec
 from cluster.submit import marking
 
 CITY_CHARACTERS = 28  # and 9 more: the operator adds 26 to a name, of the 63 that a label may have
@@ -56,8 +56,8 @@ def runner(name: str) -> str:
     return f"{name}-runner"
 
 
-def manifests(night: Night, name: str) -> str:
-    """ConfigMap and DaskJob, as YAML. The store's claim has to be there."""
+def manifests(night: Night, name: str, tls: Certificates) -> str:
+    """Secret, ConfigMap and DaskJob, as YAML. The store's claim has to be there."""
     cluster = night.job.cluster or _ITSELF
     keys = night.spec.model_dump(mode="json", exclude_defaults=True)
     files = {"city.yaml": night.config, "clusters.yaml": yaml.safe_dump({cluster: keys})}
@@ -72,8 +72,10 @@ def manifests(night: Night, name: str) -> str:
         known["namespace"] = night.spec.namespace
     job = replace(night.job, cluster=cluster)
     spec = _dask_job(replace(night, job=job), name)
+    pem = {"ca.crt": tls.ca, "tls.crt": tls.cert, "tls.key": tls.key}
     return as_yaml(
         [
+            manifest("v1", "Secret", known, stringData=pem),
             manifest("v1", "ConfigMap", known, data=files),
             manifest("kubernetes.dask.org/v1", "DaskJob", known, spec=spec),
         ]
@@ -89,9 +91,7 @@ def _dask_job(night: Night, name: str) -> dict[str, Any]:
     job["activeDeadlineSeconds"] = 60 * night.job.limit_minutes
     add_variables(job, {marking.VARIABLE: "1"})
     scheduler, worker = _scheduler(night), _worker(night, held)
-    if night.spec.tls_secret:
-        address = f"tls://{name}-scheduler:{PORTS['tcp-comm']}"
-        _encrypt((job, scheduler, worker), night.spec.tls_secret, address)
+    _encrypt((job, scheduler, worker), name)
     cluster = {
         "scheduler": {"spec": scheduler, "service": _service(name)},
         "worker": {"replicas": night.spec.workers, "spec": worker},
@@ -100,8 +100,8 @@ def _dask_job(night: Night, name: str) -> dict[str, Any]:
 
 
 def _scheduler(night: Night) -> dict[str, Any]:
-    words = ["dask", "scheduler", "--port", str(PORTS["tcp-comm"]), "--no-dashboard"]
-    words += ["--protocol", "tls"] if night.spec.tls_secret else []
+    port = str(PORTS["tcp-comm"])
+    words = ["dask", "scheduler", "--protocol", "tls", "--port", port, "--no-dashboard"]
     one = container(night.image, words, 1, 1024 * SCHEDULER_GIB)
     one["ports"] = [{"name": name, "containerPort": port} for name, port in PORTS.items()]
     return _kept(pod(one, None))
@@ -127,12 +127,13 @@ def _worker(night: Night, held: Held) -> dict[str, Any]:
     return _kept(pod(container(night.image, words, 1, mib + NANNY_MIB), held))
 
 
-def _encrypt(pods: Sequence[dict[str, Any]], secret: str, address: str) -> None:
-    """Have the pods show each other the certificate of a Secret, at the scheduler's ``address``.
+def _encrypt(pods: Sequence[dict[str, Any]], name: str) -> None:
+    """Have the pods show each other the certificate of the Secret ``name``.
 
     The operator (dask-kubernetes since April 2024) leaves an address that is there. In the night's
     pod, the first, other processes may talk unencrypted on its loopback.
     """
+    address = f"tls://{name}-scheduler:{PORTS['tcp-comm']}"
     prefix = "DASK_DISTRIBUTED__COMM__"
     only = {f"{prefix}REQUIRE_ENCRYPTION": "true"}
     # Dask's pages are served without encryption, also without a dashboard.
@@ -142,7 +143,7 @@ def _encrypt(pods: Sequence[dict[str, Any]], secret: str, address: str) -> None:
         found[f"{prefix}TLS__{role}__CERT"] = str(TLS / "tls.crt")
         found[f"{prefix}TLS__{role}__KEY"] = str(TLS / "tls.key")
     for each in pods:
-        mount(each, "tls", str(TLS), {"secret": {"secretName": secret}}, read_only=True)
+        mount(each, "tls", str(TLS), {"secret": {"secretName": name}}, read_only=True)
         add_variables(each, found)
     for each in pods[1:]:
         add_variables(each, only)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from time import monotonic, sleep
 
+from cluster.certificates import make_certificates
 from cluster.errors import ClusterUnavailableError
 from cluster.guard import TRY_AGAIN
 from cluster.signals import without_signals
+from cluster.spec import Certificates
 from cluster.submit.asking import UNANSWERED_SECONDS, Say, pauses
 from cluster.submit.dask_job import Night, manifests, runner, unique_name
 from cluster.submit.kubectl import Kubectl, PodLog, require_kubectl, warning_of
@@ -15,13 +17,15 @@ from cluster.submit.pod_state import PodState, parse_pod
 
 GRACE_SECONDS = 20  # for a night that is ended to close what it holds
 # The pod first, so that the night has ended when the rest goes; a claim is never among them.
-_MADE = ("daskjobs.kubernetes.dask.org", "daskclusters.kubernetes.dask.org", "configmaps")
+_DASK = ("daskjobs.kubernetes.dask.org", "daskclusters.kubernetes.dask.org")
+_MADE = (*_DASK, "configmaps", "secrets")
 _OPERATOR = "install the Dask operator (helm chart dask-kubernetes-operator), or see its log"
 
 
 def shown(night: Night) -> str:
-    """The manifest that would be submitted."""
-    return manifests(night, unique_name(night.job.name))
+    """The manifest that would be submitted, without the certificate that is made for each."""
+    hidden = Certificates(ca="...", cert="...", key="...")
+    return manifests(night, unique_name(night.job.name), hidden)
 
 
 def require_operator(namespace: str | None) -> None:
@@ -45,7 +49,7 @@ def run(night: Night, say: Say) -> int:
     name, kubectl = unique_name(night.job.name), Kubectl(night.spec.namespace)
     try:
         with without_signals():
-            _apply(kubectl, manifests(night, name))
+            _create(kubectl, manifests(night, name, make_certificates()))
         say("err", f"DaskJob {name} is submitted to Kubernetes")
         state = _followed(kubectl, name, night.spec.timeout_seconds, say)
     finally:
@@ -54,8 +58,8 @@ def run(night: Night, say: Say) -> int:
     return _code(runner(name), state, say)
 
 
-def _apply(kubectl: Kubectl, text: str) -> None:
-    done = kubectl("apply", "--filename", "-", text=text)
+def _create(kubectl: Kubectl, text: str) -> None:
+    done = kubectl("create", "--filename", "-", text=text)
     if done.returncode:
         said = " ".join(done.stderr.split())
         remedy = _OPERATOR if "no matches for kind" in said else "correct what it names"

@@ -14,9 +14,13 @@ ASKS = (signal.SIGTERM, signal.SIGHUP)
 
 @pytest.fixture(autouse=True)
 def handlers_are_as_they_were() -> Iterator[None]:
-    before = [signal.getsignal(each) for each in (*ASKS, signal.SIGINT)]
+    # Below a shell that has started the tests beside it, some are ignored.
+    handlers = dict.fromkeys(ASKS, signal.SIG_DFL) | {signal.SIGINT: signal.default_int_handler}
+    before = {each: signal.signal(each, handler) for each, handler in handlers.items()}
     yield
-    assert [signal.getsignal(each) for each in (*ASKS, signal.SIGINT)] == before
+    assert {each: signal.getsignal(each) for each in handlers} == handlers
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 @pytest.mark.parametrize("asked", ASKS)
@@ -39,15 +43,13 @@ def test_the_first_of_two_ends_the_block(asked: signal.Signals) -> None:
 
 
 def test_what_is_ignored_stays_so() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with ended_by_signals():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with ended_by_signals():
+        signal.raise_signal(signal.SIGHUP)
+        with without_signals():
             signal.raise_signal(signal.SIGHUP)
-            with without_signals():
-                signal.raise_signal(signal.SIGHUP)
-        assert not ENDED.is_set()
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    assert not ENDED.is_set()
+    assert signal.signal(signal.SIGHUP, signal.SIG_DFL) == signal.SIG_IGN
 
 
 @pytest.mark.parametrize(
@@ -64,11 +66,6 @@ def test_a_signal_waits_for_the_end_of_what_must_not_be_torn(
             done.append("the block")
         done.append("what follows it")
 
-    # Below a shell that has started the tests beside it, SIGINT is ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(raised), ended_by_signals():
-            work()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(raised), ended_by_signals():
+        work()
     assert done == ["the block"]

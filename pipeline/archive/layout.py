@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, BloscShuffle
+from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 from zarr.errors import ZarrUserWarning
 
 from forecasts.schema import Forecast
@@ -128,7 +128,8 @@ def create_archive(path: Path, forecast: Forecast) -> None:
     show(path)
 
 
-_SHUFFLED = BloscCodec(cname="zstd", clevel=5, shuffle=BloscShuffle.shuffle)
+# Blosc reads on behind the end of a chunk that was cut off, and returns what it finds there.
+_SHUFFLED = (BloscCodec(cname="zstd", clevel=5, shuffle=BloscShuffle.shuffle), Crc32cCodec())
 
 
 def _conventions(forecast: Forecast) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from grids.clock import EPOCH, HOUR
 from grids.cube import read_info
 from grids.snapshots import open_repository
-from pipeline.archive.layout import ARCHIVE, SCORES, array, open_archive
+from pipeline.archive.layout import ARCHIVE, SCORES, array, open_archive, read
 from pipeline.archive.realised import _Happened, _mature
 from pipeline.archive.recipe import score_issued
 from pipeline.archive.summary import _realised, summarize
@@ -144,8 +144,11 @@ def test_a_night_that_the_disk_has_lost_is_told_and_the_others_are_scored(
     before = issued(scored)["log_score"].load()
     (lost,) = (path for path in (root / "baseline" / "c" / "1").rglob("*") if path.is_file())
     sound = lost.read_bytes()
-    lost.write_bytes(sound[: len(sound) // 2])
     array(open_archive(root, "r+"), "scored_as_of")[:2] = np.nan
+    for kept in (len(sound) - 1, len(sound) * 3 // 4, len(sound) // 2):
+        lost.write_bytes(sound[:kept])
+        with pytest.raises(ValueError, match="checksum"):
+            read(open_archive(root), "baseline", 1)
     assert score_issued(scored) == [midnight(FIRST[0])]
     assert f"{midnight(FIRST[1]):%Y-%m-%d %H:%MZ} is damaged" in caplog.text
     lost.write_bytes(sound)

@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -28,6 +28,7 @@ from typing import Any
 import yaml
 from nights import Nights, hexcast, spent
 
+from cluster.certificates import make_certificates
 from pipeline.load import load_config
 
 NAME = "processes"
@@ -36,19 +37,16 @@ WAYS = {
     "a cluster's workers": ["nightly", "--cluster", NAME],
     "submitted to the cluster": ["submit", "--cluster", NAME],
 }
-KEY = (
-    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=x"
-)
 START_SECONDS = 60
 
 
 @contextmanager
 def cluster(folder: Path, workers: int, memory_gib: float) -> Iterator[dict[str, Any]]:
     """A scheduler and workers; yields the section ``cluster`` of who uses them."""
-    files = {"ca": "cert.pem", "cert": "cert.pem", "key": "key.pem"}
-    tls = {name: str(folder / file) for name, file in files.items()}
-    made = [*KEY.split(), "-keyout", tls["key"], "-out", tls["cert"]]
-    subprocess.run(made, check=True, capture_output=True)
+    made = make_certificates().model_dump()
+    tls = {name: str(folder / f"{name}.pem") for name in made}
+    for name, text in made.items():
+        Path(tls[name]).write_text(text)
     encrypted = [
         f"--tls-{'ca-file' if name == 'ca' else name}={file}" for name, file in tls.items()
     ]
@@ -76,7 +74,8 @@ def cluster(folder: Path, workers: int, memory_gib: float) -> Iterator[dict[str,
         for process in reversed(started):
             process.terminate()
         for process in started:
-            process.wait(START_SECONDS)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(START_SECONDS)
 
 
 def measure(path: Path, first: datetime, more: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ end, and a night that is killed leaves no rank behind.
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import socket
@@ -26,6 +27,7 @@ from cluster.spec import Certificates, ClusterSpec
 
 SCHEDULER, NIGHT = 0, 1  # as of dask-jobqueue's runner
 LOOK_SECONDS = 0.2  # between two looks at the folder
+NONCE = 64  # bytes
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def wait_for_meeting(meeting: Path, seconds: float) -> dict[str, Any] | None:
         with suppress(OSError, ValueError):
             # Looked for in its folder: a name once not found is long not asked for again on NFS.
             if meeting.name in os.listdir(meeting.parent):  # noqa: PTH208
+                _require_own(meeting)
                 found: dict[str, Any] = json.loads(meeting.read_text(encoding="utf-8"))
                 if "line" in found:
                     return found
@@ -142,13 +145,40 @@ def wait_for_meeting(meeting: Path, seconds: float) -> dict[str, Any] | None:
     return None
 
 
+def write_meeting(meeting: Path, record: Mapping[str, Any]) -> None:
+    """Write it at once, for nobody else to read: it lets into the step."""
+    part = meeting.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    # Not what somebody else has put there meanwhile.
+    file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(file, "w", encoding="utf-8") as stream:
+        json.dump(record, stream)
+    part.replace(meeting)
+
+
+def _require_own(meeting: Path) -> None:
+    found = meeting.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise ClusterUnavailableError(
+            f"{meeting} is not this user's alone, so that somebody else may have written it: put "
+            "output.path on a disk that keeps owners and modes"
+        )
+
+
+def answer(word: str, nonce: bytes) -> bytes:
+    """What only the night can say: it has read the word, which nobody on the way is to hear."""
+    return hmac.new(word.encode(), nonce, "sha256").hexdigest().encode()
+
+
 _held: list[socket.socket] = []  # until this process ends, however it does
 
 
 def _hold(meeting: Path, seconds: float) -> None:
-    found = wait_for_meeting(meeting, seconds)
-    if found is not None:
-        with suppress(OSError):  # it has ended; whoever asks for its work will be told
+    with suppress(OSError, ClusterUnavailableError):  # whoever asks for its work will be told
+        found = wait_for_meeting(meeting, seconds)
+        if found is not None:
             line = socket.create_connection(tuple(found["line"]), timeout=seconds)
             _held.append(line)
-            line.sendall(found["word"].encode())
+            with line.makefile("rb") as said:
+                nonce = said.read(NONCE)
+            line.sendall(answer(found["word"], nonce))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 from asyncio import StreamReader, StreamWriter
@@ -16,7 +15,7 @@ from distributed import Scheduler
 
 from cluster.allocation import BESIDE_WORKERS
 from cluster.connect import CLOSING_SECONDS, security_of
-from cluster.ranks import LOOK_SECONDS, Step
+from cluster.ranks import LOOK_SECONDS, NONCE, Step, answer, write_meeting
 from cluster.spec import ClusterSpec
 
 _OWN_PORT = "127.0.0.1:0"  # of pages that nobody looks at
@@ -35,7 +34,8 @@ class Runner(SLURMRunner):
         self._meeting = meeting
         self._workers = step.tasks - BESIDE_WORKERS
         self._seconds = spec.timeout_seconds
-        self._tls = spec.tls.model_dump() if spec.tls else {}
+        assert spec.tls, "serve gives them"
+        self._tls = spec.tls.model_dump()
         self._word = secrets.token_hex()  # by which the night makes itself known
         self._held, self._gone = asyncio.Event(), asyncio.Event()
         common = {
@@ -63,15 +63,13 @@ class Runner(SLURMRunner):
         server = await asyncio.start_server(self._hear, urlsplit(scheduler.address).hostname, 0)
         line = server.sockets[0].getsockname()[:2]
         record = {"address": scheduler.address, "line": line, "word": self._word, "tls": self._tls}
-        part = self._meeting.with_suffix(".part")
-        part.touch(mode=0o600)
-        part.write_text(json.dumps(record), encoding="utf-8")
-        part.replace(self._meeting)
+        write_meeting(self._meeting, record)
         self._serving = server, asyncio.create_task(self._end_with_the_night(scheduler))
 
     async def _hear(self, reader: StreamReader, writer: StreamWriter) -> None:
-        word = await reader.read(len(self._word))
-        if secrets.compare_digest(word, self._word.encode()):
+        nonce = secrets.token_hex(NONCE // 2).encode()
+        writer.write(nonce)
+        if secrets.compare_digest(await reader.read(len(nonce)), answer(self._word, nonce)):
             self._held.set()
             with suppress(OSError):  # where its node is gone, too
                 await reader.read()  # nothing comes, and at last the end

@@ -16,6 +16,9 @@ from cluster.errors import ClusterUnavailableError
 from cluster.ranks import SCHEDULER, Step, wait_for_meeting, with_certificates
 from cluster.spec import ClusterSpec
 
+# Dask's pages are served without encryption, also where there is no dashboard.
+_ROUTES = ("distributed.scheduler.http.routes", "distributed.worker.http.routes")
+
 
 def serve(step: Step, spec: ClusterSpec, meeting: Path) -> None:
     """Be the scheduler or a worker until the night ends. Raises ClusterUnavailableError."""
@@ -36,7 +39,7 @@ def serve(step: Step, spec: ClusterSpec, meeting: Path) -> None:
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # of a worker's own process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # not before the file is removed
     try:
-        with dask.config.set(SETTINGS):
+        with dask.config.set(SETTINGS | dict.fromkeys(_ROUTES, ())):
             Runner(step, spec, meeting)
     except (OSError, TimeoutError) as fault:
         raise ClusterUnavailableError(

@@ -6,9 +6,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 
 ENDED = threading.Event()  # set once a command was asked to end
+SAME_SECONDS = 5.0  # in which whoever asks again means the same
 _ASKS = (signal.SIGTERM, signal.SIGHUP)
+_ALL = (signal.SIGINT, *_ASKS)
 Handler = Callable[[int, object], None]
 
 
@@ -17,13 +20,15 @@ def ended_by_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP raise SystemExit in the block, as Ctrl-C raises KeyboardInterrupt.
 
     So what is open is closed, also where the process is the first of a container, which Linux gives
-    no signal that it does not handle. The first one counts: many ask twice, and that is not to tear
-    what is being closed. One that is ignored, as under nohup, stays so.
+    no signal that it does not handle. Many ask twice, which is not to tear what is being closed.
+    One that is ignored, as under nohup, stays so.
     """
+    asked: list[float] = []
 
     def end(number: int, _: object) -> None:
-        if not ENDED.is_set():
-            ENDED.set()
+        ENDED.set()
+        if not asked or monotonic() - asked[-1] > SAME_SECONDS:
+            asked.append(monotonic())
             raise SystemExit(128 + number)
 
     ENDED.clear()
@@ -33,12 +38,21 @@ def ended_by_signals() -> Iterator[None]:
 
 @contextmanager
 def without_signals() -> Iterator[None]:
-    """What would end the block waits for its end: what was started elsewhere is not left there."""
+    """What would end the block waits for its end: what was started elsewhere is not left there.
+
+    Nor does it end programs that the block runs, which may be meant, too: they inherit the mask.
+    """
     arrived: list[int] = []
-    with _handled((signal.SIGINT, *_ASKS), lambda number, _: arrived.append(number)):
-        yield
-    if arrived:
-        signal.raise_signal(arrived[0])
+    try:
+        with _handled(_ALL, lambda number, _: arrived.append(number)):
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
+            try:
+                yield
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    finally:
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 @contextmanager

@@ -20,12 +20,17 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def is_text(pem: str) -> bool:
+    """Whether it is the PEM itself, and not its file; as Dask tells them apart."""
+    return "\n" in pem
+
+
 class Certificates(_Section):
     """What a client shows to a scheduler, and the authority that it trusts: PEM, files or texts."""
 
     ca: str
     cert: str
-    key: str
+    key: str = Field(repr=False)
 
 
 class ClusterSpec(_Section):
@@ -75,8 +80,9 @@ class ClusterSpec(_Section):
     def _address_is_safe(self) -> ClusterSpec:
         if self.kind != "address":
             if self.address or self.tls:
+                own = ": its nights make them" if self.kind in ("slurm", "kubernetes") else ""
                 raise ValueError(
-                    f"address and tls go with kind: address, not with kind: {self.kind}"
+                    f"address and tls go with kind: address, not with kind: {self.kind}{own}"
                 )
             return self
         if not self.address:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cluster.spec import ClusterSpec
+from cluster.spec import ClusterSpec, is_text
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.paths import expand, nearest
@@ -125,7 +125,10 @@ def _with_files(values: object, path: Path, key: str) -> object:
     if not isinstance(values, dict) or not isinstance(tls, dict):
         return values
     try:
-        files = {name: expand(str(each), path.absolute().parent) for name, each in tls.items()}
+        files = {
+            name: each if is_text(str(each)) else expand(str(each), path.absolute().parent)
+            for name, each in tls.items()
+        }
     except ValueError as fault:
         raise ConfigError(f"{path}: {key}: {fault}") from fault
     return {**values, "tls": files}

@@ -14,7 +14,7 @@ from cities import Small, small_file
 from cluster import ranks
 from cluster.connect import connect
 from cluster.errors import ClusterUnavailableError
-from cluster.ranks import Step, own_step, require_step, take_part, wait_for_meeting
+from cluster.ranks import Step, own_step, require_step, take_part, wait_for_meeting, write_meeting
 from cluster.spec import ClusterSpec
 from pipeline.cli import main
 
@@ -163,9 +163,30 @@ def test_half_a_meeting_is_not_read(tmp_path: Path) -> None:
     meeting = Step("12.0.0", 1, 4, 1).meeting(tmp_path)
     for half in ("", '{"address": "tcp', '{"address": "tcp://127.0.0.1:1"}'):
         meeting.write_text(half)
+        meeting.chmod(0o600)
         begun = monotonic()
         assert wait_for_meeting(meeting, 0.1) is None
         assert monotonic() - begun < 5
-    whole = {"address": "tcp://127.0.0.1:1", "line": ["127.0.0.1", 2], "word": "w"}
-    meeting.write_text(json.dumps(whole))
+    whole = {"address": "tls://127.0.0.1:1", "line": ["127.0.0.1", 2], "word": "w"}
+    write_meeting(meeting, whole)
     assert wait_for_meeting(meeting, 0.1) == whole
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_meeting_that_others_may_have_written_or_read_is_refused(
+    tmp_path: Path, mode: int
+) -> None:
+    meeting = Step("12.0.0", 1, 4, 1).meeting(tmp_path)
+    write_meeting(meeting, {"line": []})
+    meeting.chmod(mode)
+    with pytest.raises(ClusterUnavailableError, match="not this user's alone"):
+        wait_for_meeting(meeting, 0.1)
+
+
+def test_what_somebody_has_put_in_the_way_is_not_written_to(tmp_path: Path) -> None:
+    meeting, other = Step("12.0.0", 1, 4, 1).meeting(tmp_path), tmp_path / "other"
+    other.touch(mode=0o666)
+    meeting.with_suffix(".part").symlink_to(other)
+    write_meeting(meeting, {"word": "w"})
+    assert other.read_text() == ""
+    assert json.loads(meeting.read_text()) == {"word": "w"}

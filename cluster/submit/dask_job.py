@@ -59,7 +59,8 @@ def runner(name: str) -> str:
 def manifests(night: Night, name: str, tls: Certificates) -> str:
     """Secret, ConfigMap and DaskJob, as YAML. The store's claim has to be there."""
     cluster = night.job.cluster or _ITSELF
-    keys = night.spec.model_dump(mode="json", exclude_defaults=True)
+    # Without a word on encryption, which is for the DaskJobs of others: this one has it.
+    keys = night.spec.model_dump(mode="json", exclude_defaults=True, exclude={"insecure"})
     files = {"city.yaml": night.config, "clusters.yaml": yaml.safe_dump({cluster: keys})}
     # The operator gives the labels of a DaskJob to whatever it makes for it.
     labels = {

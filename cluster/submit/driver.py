@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from cluster.errors import ClusterUnavailableError
-from cluster.spec import ClusterSpec
+from cluster.spec import ClusterSpec, is_text
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -99,7 +99,11 @@ def _certificates(worker: Worker) -> dict[str, str]:
     """The worker's own: those of who submitted are of another machine."""
     held: Any = worker.security
     found = {"ca": held.tls_ca_file, "cert": held.tls_worker_cert, "key": held.tls_worker_key}
-    return {name: os.path.abspath(path) for name, path in found.items() if path}  # noqa: PTH100
+    return {
+        name: each if is_text(each) else os.path.abspath(each)  # noqa: PTH100
+        for name, each in found.items()
+        if each
+    }
 
 
 def _tell(worker: Worker, topic: str, name: str, stream: IO[str] | None) -> threading.Thread:

@@ -25,7 +25,8 @@ _OPERATOR = "install the Dask operator (helm chart dask-kubernetes-operator), or
 def shown(night: Night) -> str:
     """The manifest that would be submitted, without the certificate that is made for each."""
     hidden = Certificates(ca="...", cert="...", key="...")
-    return manifests(night, unique_name(night.job.name), hidden)
+    text = manifests(night, unique_name(night.job.name), hidden)
+    return f"# A night that is submitted has a certificate in its Secret.\n{text}"
 
 
 def require_operator(namespace: str | None) -> None:
@@ -88,7 +89,7 @@ def _followed(kubectl: Kubectl, name: str, timeout: float, say: Say) -> PodState
             if started:
                 log.follow()
             elif monotonic() > until:
-                raise _not_started(pod, state, warning_of(kubectl, pod), timeout)
+                raise _not_started(pod, state, warning_of(kubectl, pod) if state else "", timeout)
     finally:
         log.close()
     raise AssertionError("states go on for ever")

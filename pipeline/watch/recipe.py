@@ -93,7 +93,8 @@ def _failure(fault: BaseException, log: StageLog) -> dict[str, object]:
 
 
 def _signal(code: object) -> str:
-    return f"ended by {signal.Signals(code - 128).name}" if isinstance(code, int) else "ended"
+    names = {128 + each: each.name for each in signal.Signals}
+    return f"ended by {names[code]}" if code in names else f"ended with exit code {code}"
 
 
 def _profiled_night(

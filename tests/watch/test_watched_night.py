@@ -87,6 +87,7 @@ def test_a_night_that_ends_well(config: Config, told: Told, ends: Any) -> None:
         (ValueError("https://a/?token=secret"), 70, "ValueError: https://a/?token=***"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (SystemExit(143), 143, "ended by SIGTERM"),
+        (SystemExit(1), 1, "ended with exit code 1"),
     ],
 )
 def test_a_night_that_fails(
